@@ -1,0 +1,1 @@
+//! The pure contact-centre machine: decide, apply, next_deadline.

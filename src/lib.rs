@@ -1,0 +1,1 @@
+//! Tieline, the daemon between a contact centre and its CRMs.
