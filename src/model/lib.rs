@@ -1,1 +1,21 @@
-//! The nouns of Tieline: ids, events, commands, policies, socket frames. No logic, no I/O.
+//! The nouns of Tieline: what things are, and how they are written down.
+//!
+//! Here live ids, times, policies, commands (wishes), events (facts in the past tense), the frames of the live
+//! sockets, and the envelope of the bus. Nothing here decides, keeps, moves or shows anything.
+
+pub mod command;
+pub mod content;
+pub mod crm;
+pub mod envelope;
+pub mod event;
+pub mod ids;
+pub mod live;
+pub mod policy;
+pub mod refusal;
+pub mod time;
+
+pub use command::{Actor, CallFact, Command, Wish};
+pub use event::Event;
+pub use ids::*;
+pub use refusal::{Code, Refusal};
+pub use time::{Clock, Millis, Timestamp};

@@ -1,0 +1,685 @@
+//! The frames of the live sockets: panel (`/ws/agent`) and widget (`/ws/customer`). TypeScript types are generated
+//! from these. Times are milliseconds since the epoch by the server's clock; `now` in a frame lets a page count
+//! down without trusting its own.
+
+use crate::command::Presence;
+use crate::content::{Person, Remarks};
+use crate::crm::{Channel, ConnectionInfo, LogState, Match, PopTarget, Record, Side};
+use crate::ids::{AgentId, CommandId, ConnectionId, InteractionId, OfferId, QueueId, SessionId};
+use crate::refusal::Refusal;
+use crate::time::{Millis, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What others see of an agent (A1): derived from presence and work, in this order of precedence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// On a call.
+    OnCall,
+    /// Has an active chat.
+    HandlingChat,
+    /// Has an active wrap-up.
+    WrapUp,
+    /// Has an open offer.
+    Offered,
+    /// Nothing of these: the presence.
+    Present {
+        /// It.
+        presence: Presence,
+    },
+}
+
+/// The agent's own line at the top of the panel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Me {
+    /// Who.
+    pub agent: AgentId,
+    /// Name as shown.
+    pub name: String,
+    /// May see and do a supervisor's things.
+    pub supervisor: bool,
+    /// What the agent chose.
+    pub presence: Presence,
+    /// What the agent wishes for when the active item ends.
+    pub wish: Option<Presence>,
+    /// What others see.
+    pub status: Status,
+    /// Unfinished chats, a reserved offer included.
+    pub load: u32,
+    /// How many at most.
+    pub capacity: u32,
+    /// The reject button works (A6).
+    pub may_reject: bool,
+}
+
+/// What one connection knows about the customer of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Lookup {
+    /// Which CRM.
+    pub connection: ConnectionId,
+    /// Where the look-up stands.
+    pub state: LookupState,
+    /// What was found, best first.
+    pub matches: Vec<Match>,
+    /// There were more.
+    pub more: bool,
+    /// The contact the log goes under: the single match, or the agent's choice.
+    pub contact: Option<Record>,
+    /// The agent chose it (or chose none).
+    pub chosen: bool,
+}
+
+/// Where a look-up stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum LookupState {
+    /// Being asked.
+    Looking,
+    /// Answered.
+    Done,
+    /// Not answered in time.
+    Failed {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// An offer, as its agent sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Offer {
+    /// The offer.
+    pub offer: OfferId,
+    /// How many times this chat has been offered.
+    pub version: u32,
+    /// The chat.
+    pub interaction: InteractionId,
+    /// Its queue.
+    pub queue: QueueId,
+    /// The queue's name as shown.
+    pub queue_name: String,
+    /// Waiting since.
+    pub waiting_since: Timestamp,
+    /// When the offer was made.
+    pub offered_at: Timestamp,
+    /// Until when it stands.
+    pub deadline: Timestamp,
+    /// The customer (A14).
+    pub person: Person,
+    /// What the CRMs know (A14).
+    pub lookups: Vec<Lookup>,
+}
+
+/// Where an item is in its agent's inbox (B1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Came in, not opened yet.
+    New,
+    /// The one being worked on.
+    Active,
+    /// Set aside.
+    Parked,
+}
+
+/// Wrap-up, as its agent sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WrapUpView {
+    /// When it runs out, while it runs.
+    pub deadline: Option<Timestamp>,
+    /// What is left, while it is parked.
+    pub left: Option<Millis>,
+    /// Extensions left.
+    pub extensions_left: u32,
+    /// What one adds.
+    pub extension: Millis,
+}
+
+/// One message of a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Message {
+    /// The id its writer gave it.
+    pub id: CommandId,
+    /// Its place: messages have one order (B10).
+    pub seq: u64,
+    /// When the daemon took it.
+    pub at: Timestamp,
+    /// Which side.
+    pub from: Side,
+    /// The writer's name as shown.
+    pub name: String,
+    /// The text; plain, never markup.
+    pub text: String,
+}
+
+/// An owned chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Item {
+    /// The chat.
+    pub interaction: InteractionId,
+    /// Chat or call.
+    pub channel: Channel,
+    /// Its queue.
+    pub queue: QueueId,
+    /// New, active or parked.
+    pub place: Place,
+    /// In wrap-up, when the chat has ended.
+    pub wrap_up: Option<WrapUpView>,
+    /// When the customer came.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Who ended it.
+    pub ended_by: Option<Side>,
+    /// The agent has seen the end (B13).
+    pub end_seen: bool,
+    /// Since when the customer waits for a reply: the *first* unanswered message (B7).
+    pub unanswered_since: Option<Timestamp>,
+    /// The customer.
+    pub person: Person,
+    /// What the CRMs know.
+    pub lookups: Vec<Lookup>,
+    /// Chosen codes.
+    pub codes: Vec<String>,
+    /// Text and notes.
+    pub remarks: Remarks,
+}
+
+/// A call at the agent (E2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CallCard {
+    /// The call.
+    pub interaction: InteractionId,
+    /// The agent talks; otherwise it rings.
+    pub answered_at: Option<Timestamp>,
+    /// Since when it rings.
+    pub rang_at: Timestamp,
+    /// The caller's number; `None` when withheld.
+    pub from: Option<String>,
+    /// The number called.
+    pub to: Option<String>,
+    /// The queue's name, where it came through one.
+    pub queue_name: Option<String>,
+    /// What the CRMs know.
+    pub lookups: Vec<Lookup>,
+}
+
+/// A queue, as the agents who serve it see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QueueView {
+    /// The queue.
+    pub queue: QueueId,
+    /// Name as shown.
+    pub name: String,
+    /// Chats waiting, offered ones included.
+    pub waiting: u32,
+    /// The longest wait started then.
+    pub oldest: Option<Timestamp>,
+    /// Chats that can be taken, oldest first, when the queue is `pull`; at most 50.
+    pub takeable: Vec<InteractionId>,
+    /// When the wait for a reply changes colour (B7).
+    pub reply_alert: Vec<Millis>,
+    /// Longest message of an agent, in characters (B9).
+    pub agent_chars_max: u32,
+    /// Codes to choose from; empty means free text only (C1).
+    pub codes: Vec<String>,
+    /// More than one code may be chosen.
+    pub several_codes: bool,
+    /// Classification is wanted.
+    pub mandatory: bool,
+}
+
+/// A log of the agent's and where it stands (D7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogEntry {
+    /// The interaction.
+    pub interaction: InteractionId,
+    /// The customer's name as shown.
+    pub name: String,
+    /// When it was closed.
+    pub closed_at: Timestamp,
+    /// Classification was wanted and not given (C6).
+    pub not_classified: bool,
+    /// By connection.
+    pub deliveries: Vec<DeliveryEntry>,
+}
+
+/// Where a log stands with one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeliveryEntry {
+    /// Which.
+    pub connection: ConnectionId,
+    /// Where it stands.
+    pub state: LogState,
+}
+
+/// The whole of what a panel shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PanelView {
+    /// The agent.
+    pub me: Me,
+    /// An open offer.
+    pub offer: Option<Offer>,
+    /// The inbox.
+    pub items: Vec<Item>,
+    /// Messages of the inbox's chats, in order.
+    pub messages: Vec<ItemMessages>,
+    /// Calls at the agent.
+    pub calls: Vec<CallCard>,
+    /// The agent's queues.
+    pub queues: Vec<QueueView>,
+    /// The agent's latest logs, newest first; at most 10.
+    pub logs: Vec<LogEntry>,
+    /// CRM connections of the tenant.
+    pub connections: Vec<ConnectionInfo>,
+    /// Reasons for On Break.
+    pub break_reasons: Vec<String>,
+}
+
+/// The messages of one chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ItemMessages {
+    /// The chat.
+    pub interaction: InteractionId,
+    /// In order.
+    pub messages: Vec<Message>,
+}
+
+/// One thing that changed. Each carries the whole new value, so applying one twice is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// The agent's own line.
+    Me {
+        /// New value.
+        me: Me,
+    },
+    /// The open offer, or none.
+    Offer {
+        /// New value.
+        offer: Option<Offer>,
+    },
+    /// An item came or changed.
+    Item {
+        /// New value.
+        item: Item,
+    },
+    /// An item left the inbox.
+    ItemGone {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// A message was taken.
+    Message {
+        /// Where.
+        interaction: InteractionId,
+        /// The message.
+        message: Message,
+    },
+    /// A call came or changed.
+    Call {
+        /// New value.
+        call: CallCard,
+    },
+    /// A call is gone.
+    CallGone {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// A queue changed.
+    Queue {
+        /// New value.
+        queue: QueueView,
+    },
+    /// A log came or its state changed.
+    Log {
+        /// New value.
+        log: LogEntry,
+    },
+    /// Connections or break reasons changed with the settings.
+    Settings {
+        /// CRM connections of the tenant.
+        connections: Vec<ConnectionInfo>,
+        /// Reasons for On Break.
+        break_reasons: Vec<String>,
+    },
+}
+
+/// What the daemon says to a panel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "frame", rename_all = "snake_case")]
+pub enum PanelFrame {
+    /// Everything, at connect and at resync.
+    Snapshot {
+        /// Number of the last delta this includes.
+        seq: u64,
+        /// The server's clock.
+        now: Timestamp,
+        /// This connection.
+        session: SessionId,
+        /// Everything.
+        view: Box<PanelView>,
+    },
+    /// What changed since. `seq` grows by one a frame on one socket; a gap means: ask for a resync.
+    Delta {
+        /// Number of this delta.
+        seq: u64,
+        /// The server's clock.
+        now: Timestamp,
+        /// What.
+        changes: Vec<Change>,
+    },
+    /// The answer to a command; comes after the delta that shows its effect, or before it.
+    Answer {
+        /// Which command.
+        id: CommandId,
+        /// Why not, if not.
+        refusal: Option<Refusal>,
+    },
+    /// The customer is typing; dies by itself after `for` (B6), and at once on a message or the end.
+    Typing {
+        /// Where.
+        interaction: InteractionId,
+        /// How long the sign stands.
+        #[serde(rename = "for")]
+        lasts: Millis,
+    },
+    /// Open this record. Sent to one surface of the agent (D3).
+    Pop {
+        /// For which interaction.
+        interaction: InteractionId,
+        /// From which CRM.
+        connection: ConnectionId,
+        /// What to open.
+        target: PopTarget,
+        /// What it shows, for the link that stands in when the host cannot pop.
+        title: String,
+    },
+    /// The socket will close.
+    Bye {
+        /// Why, in words.
+        reason: String,
+        /// Connect again after this; `None` means not by itself (sign in again).
+        reconnect_in: Option<Millis>,
+    },
+}
+
+/// What a panel says to the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "frame", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PanelSays {
+    /// First frame, within ten seconds.
+    Hello {
+        /// The token from signing in.
+        token: String,
+        /// This page can pop records in the CRM around it.
+        can_pop: bool,
+    },
+    /// Do this. Safe to repeat with the same id.
+    Do {
+        /// At most once.
+        id: CommandId,
+        /// What.
+        #[serde(rename = "do")]
+        deed: AgentDeed,
+    },
+    /// The agent is typing; send at most every two seconds.
+    Typing {
+        /// Where.
+        interaction: InteractionId,
+    },
+    /// Send a snapshot.
+    Resync,
+}
+
+/// What an agent can do from the panel.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "deed", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AgentDeed {
+    /// Choose a presence.
+    SetPresence {
+        /// Which.
+        presence: Presence,
+        /// "Yes, although chats are open".
+        #[serde(default)]
+        confirmed: bool,
+    },
+    /// Accept an offer.
+    AcceptOffer {
+        /// Which.
+        offer: OfferId,
+    },
+    /// Reject an offer.
+    RejectOffer {
+        /// Which.
+        offer: OfferId,
+    },
+    /// Take a chat from a `pull` queue.
+    TakeChat {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// Make an item the active one.
+    Activate {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// Park the active item.
+    Park {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// Write a message.
+    Send {
+        /// Where.
+        interaction: InteractionId,
+        /// The text.
+        text: String,
+    },
+    /// End a chat.
+    EndChat {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// The customer's end has been seen.
+    SeeEnd {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// More wrap-up time.
+    ExtendWrapUp {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// Done with wrap-up.
+    CompleteWrapUp {
+        /// Which.
+        interaction: InteractionId,
+    },
+    /// Classify.
+    Classify {
+        /// Which.
+        interaction: InteractionId,
+        /// Codes of the queue's list.
+        codes: Vec<String>,
+        /// Text and notes.
+        #[serde(default)]
+        remarks: Remarks,
+    },
+    /// Say who the customer is.
+    ChooseContact {
+        /// Which interaction.
+        interaction: InteractionId,
+        /// In which CRM.
+        connection: ConnectionId,
+        /// The contact; `None` means none of those found.
+        contact: Option<Record>,
+    },
+}
+
+impl std::fmt::Debug for AgentDeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AgentDeed(***)")
+    }
+}
+
+/// Where a chat stands, as its customer sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ChatState {
+    /// In the queue.
+    Waiting {
+        /// 1 is next.
+        position: u32,
+    },
+    /// With an agent.
+    Talking {
+        /// The agent's name as shown.
+        agent: String,
+    },
+    /// Over.
+    Ended {
+        /// By which side.
+        by: Side,
+    },
+}
+
+/// What the daemon says to a widget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "frame", rename_all = "snake_case")]
+pub enum WidgetFrame {
+    /// Everything, at connect and at resync.
+    Snapshot {
+        /// Number of the last frame this includes.
+        seq: u64,
+        /// The server's clock.
+        now: Timestamp,
+        /// The chat.
+        interaction: InteractionId,
+        /// Where it stands.
+        state: ChatState,
+        /// What was said, in order.
+        messages: Vec<Message>,
+        /// Longest message of a customer, in characters (B9).
+        chars_max: u32,
+    },
+    /// The state changed.
+    State {
+        /// Grows by one a frame on one socket.
+        seq: u64,
+        /// New value.
+        state: ChatState,
+    },
+    /// A message was taken.
+    Message {
+        /// Grows by one a frame on one socket.
+        seq: u64,
+        /// The message.
+        message: Message,
+    },
+    /// The agent is typing; dies by itself after `for`.
+    Typing {
+        /// How long the sign stands.
+        #[serde(rename = "for")]
+        lasts: Millis,
+    },
+    /// The answer to a command.
+    Answer {
+        /// Which command.
+        id: CommandId,
+        /// Why not, if not.
+        refusal: Option<Refusal>,
+    },
+    /// A fresh token in place of the one this socket was opened with.
+    Token {
+        /// The token.
+        token: String,
+    },
+    /// The socket will close.
+    Bye {
+        /// Why, in words.
+        reason: String,
+        /// Connect again after this; `None` means not by itself.
+        reconnect_in: Option<Millis>,
+    },
+}
+
+/// What a widget says to the daemon.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "frame", rename_all = "snake_case", deny_unknown_fields)]
+pub enum WidgetSays {
+    /// First frame, within ten seconds.
+    Hello {
+        /// The token from starting the chat.
+        token: String,
+    },
+    /// Write a message. Safe to repeat with the same id.
+    Send {
+        /// The message's id.
+        id: CommandId,
+        /// The text.
+        text: String,
+    },
+    /// End the chat.
+    End {
+        /// At most once.
+        id: CommandId,
+    },
+    /// The customer is typing; send at most every two seconds.
+    Typing,
+    /// Send a snapshot.
+    Resync,
+}
+
+impl std::fmt::Debug for WidgetSays {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WidgetSays(***)")
+    }
+}
+
+/// Body of `POST /api/v1/{tenant}/chats`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartChat {
+    /// At most once; a repeated request gets the same chat.
+    pub id: CommandId,
+    /// Where to wait.
+    pub queue: QueueId,
+    /// Who the customer says they are.
+    #[serde(default)]
+    pub person: Person,
+}
+
+/// Answer to [`StartChat`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChatStarted {
+    /// The chat.
+    pub interaction: InteractionId,
+    /// Bound to this conversation, short-lived; the widget socket hands out fresh ones.
+    pub token: String,
+    /// When the token dies.
+    pub expires_at: Timestamp,
+}
+
+/// Body of `POST /api/v1/{tenant}/sign-in`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// Which agent.
+    pub agent: AgentId,
+    /// The password.
+    pub password: String,
+}
+
+/// Answer to [`SignIn`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SignedIn {
+    /// For the panel socket and the API.
+    pub token: String,
+    /// When the token dies.
+    pub expires_at: Timestamp,
+    /// Who.
+    pub agent: AgentId,
+    /// Name as shown.
+    pub name: String,
+}
