@@ -2,7 +2,9 @@
 
 use crate::content::ContentRef;
 use crate::crm::{LogState, LookupResult, Record};
-use crate::ids::{AgentId, CallId, CommandId, ConnectionId, ConversationId, InteractionId, OfferId, QueueId, SessionId};
+use crate::ids::{
+    AgentId, CallId, CommandId, ConnectionId, ConversationId, InteractionId, OfferId, QueueId, SessionId,
+};
 use crate::policy::TenantPolicy;
 use crate::time::Millis;
 use schemars::JsonSchema;

@@ -64,7 +64,10 @@ pub struct Match {
 
 impl fmt::Debug for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Match").field("record", &self.record).field("certainty", &self.certainty).finish_non_exhaustive()
+        f.debug_struct("Match")
+            .field("record", &self.record)
+            .field("certainty", &self.certainty)
+            .finish_non_exhaustive()
     }
 }
 

@@ -73,4 +73,3 @@ pub struct CallEnded {
     /// The call as its telephone system names it.
     pub call: CallId,
 }
-

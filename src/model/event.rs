@@ -6,7 +6,9 @@
 use crate::command::Presence;
 use crate::content::ContentRef;
 use crate::crm::{LogState, LookupResult, Outcome, Record, Side};
-use crate::ids::{AgentId, CallId, CommandId, ConnectionId, ConversationId, InteractionId, OfferId, QueueId, SessionId};
+use crate::ids::{
+    AgentId, CallId, CommandId, ConnectionId, ConversationId, InteractionId, OfferId, QueueId, SessionId,
+};
 use crate::policy::TenantPolicy;
 use crate::time::{Millis, Timestamp};
 use schemars::JsonSchema;
