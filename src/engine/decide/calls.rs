@@ -1,0 +1,184 @@
+//! Calls (E1, E2) and what they do to chats (A10, B4, B5). A fact that comes twice, late, out of order or against an
+//! earlier one has a defined outcome and is never an error: "ended" is final, and the first answer stands.
+
+use super::Decision;
+use crate::state::{Call, CallState, Engine, Stage, Talk};
+use std::collections::BTreeSet;
+use tieline_model::command::CallFact;
+use tieline_model::content::ContentRef;
+use tieline_model::crm::Outcome;
+use tieline_model::event::{ParkedBy, WithdrawnWhy};
+use tieline_model::policy::{AfterCall, ParkOn};
+use tieline_model::{
+    Actor, AgentId, CallId, Code, ConversationId, Event, InteractionId, QueueId, Refusal, Timestamp,
+};
+
+/// Agents one ringing may name.
+const RINGING_AGENTS_MAX: usize = 100;
+
+impl Engine {
+    pub(super) fn report_call(
+        &self,
+        now: Timestamp,
+        by: &Actor,
+        call: &CallId,
+        interaction: InteractionId,
+        conversation: ConversationId,
+        fact: &CallFact,
+    ) -> Decision {
+        match by {
+            Actor::Producer { .. } => {}
+            Actor::Agent { .. } | Actor::Customer { .. } | Actor::Connection { .. } | Actor::Daemon => {
+                return Err(Refusal::new(Code::NotPermitted, "only a producer reports calls"));
+            }
+        }
+        if self.ended_calls.contains(call) {
+            return Ok(Vec::new());
+        }
+        let known = self.call_ids.get(call).and_then(|id| self.calls.get(id));
+        let (id, talk) = known.map_or((interaction, conversation), |c| (c.id, c.conversation));
+        if known.is_none() && (self.calls.contains_key(&id) || self.chats.contains_key(&id)) {
+            return Err(Refusal::new(Code::WrongState, "this interaction id is in use").field("interaction"));
+        }
+        match fact {
+            CallFact::Ringing { agents, queue, numbers, withheld } => {
+                let agents = self.resolve_all(agents)?;
+                let rang =
+                    Rang { call, id, talk, agents, queue: queue.as_ref(), numbers, withheld: *withheld };
+                Ok(self.rings(now, known, rang))
+            }
+            CallFact::Answered { agent } => {
+                let agent = self.resolve(agent).ok_or_else(|| unknown_agent("agent"))?;
+                Ok(self.answered(now, known, call, id, talk, &agent))
+            }
+            CallFact::Ended => Ok(self.call_ended(now, known, call, id)),
+        }
+    }
+
+    fn rings(&self, now: Timestamp, known: Option<&Call>, rang: Rang<'_>) -> Vec<Event> {
+        match known.map(|c| &c.state) {
+            Some(CallState::Answered { .. }) => return Vec::new(),
+            Some(CallState::Ringing { agents }) if *agents == rang.agents => return Vec::new(),
+            Some(CallState::Ringing { .. }) | None => {}
+        }
+        let mut events = Vec::new();
+        for agent in &rang.agents {
+            events.extend(self.withdraw_from(agent, WithdrawnWhy::Call));
+            if self.policy.calls.park_on == ParkOn::Ringing {
+                events.extend(self.park_active(now, agent, ParkedBy::Call, None));
+            }
+        }
+        events.push(Event::CallRang {
+            call: rang.call.clone(),
+            interaction: rang.id,
+            conversation: rang.talk,
+            queue: rang.queue.cloned(),
+            agents: rang.agents.into_iter().collect(),
+            numbers: *rang.numbers,
+            withheld: rang.withheld,
+        });
+        events
+    }
+
+    fn answered(
+        &self,
+        now: Timestamp,
+        known: Option<&Call>,
+        call: &CallId,
+        interaction: InteractionId,
+        conversation: ConversationId,
+        agent: &AgentId,
+    ) -> Vec<Event> {
+        if known.is_some_and(|c| matches!(c.state, CallState::Answered { .. })) {
+            return Vec::new();
+        }
+        let mut events: Vec<Event> = self.withdraw_from(agent, WithdrawnWhy::Call).into_iter().collect();
+        events.extend(self.park_active(now, agent, ParkedBy::Call, None));
+        events.push(Event::CallAnswered {
+            call: call.clone(),
+            interaction,
+            conversation,
+            agent: agent.clone(),
+        });
+        events
+    }
+
+    fn call_ended(
+        &self,
+        now: Timestamp,
+        known: Option<&Call>,
+        call: &CallId,
+        id: InteractionId,
+    ) -> Vec<Event> {
+        let (outcome, agents) = match known.map(|c| &c.state) {
+            Some(CallState::Answered { agent, .. }) => (Outcome::Answered, BTreeSet::from([agent.clone()])),
+            Some(CallState::Ringing { agents }) => (Outcome::Missed, agents.clone()),
+            // Heard of for the first time: remembered, so that a late "ringing" does not ring.
+            None => (Outcome::Missed, BTreeSet::new()),
+        };
+        let mut events = vec![Event::CallEnded { call: call.clone(), interaction: id, outcome }];
+        for agent in &agents {
+            events.extend(self.after_call(now, agent, id));
+        }
+        events
+    }
+
+    /// What becomes active by itself when a call is over (B5), or the pending wish if nothing does.
+    fn after_call(&self, now: Timestamp, agent: &AgentId, call: InteractionId) -> Vec<Event> {
+        let state = self.agent_state(agent);
+        if state.active.is_some() || state.calls.iter().any(|c| *c != call) {
+            return Vec::new();
+        }
+        let resumed = state.parked_by_call.filter(|id| self.resumes(*id));
+        match resumed {
+            Some(id) => vec![self.activation(now, agent, id)],
+            None => self.grant_wish(now, agent, None),
+        }
+    }
+
+    fn resumes(&self, id: InteractionId) -> bool {
+        match self.chats.get(&id).map(|c| &c.stage) {
+            Some(Stage::Owned { talk: Talk::WrapUp { .. }, .. }) => true,
+            Some(Stage::Owned { talk: Talk::Open { .. }, .. }) => {
+                self.policy.calls.after_call == AfterCall::ResumeLast
+            }
+            Some(Stage::Waiting | Stage::Offered(_)) | None => false,
+        }
+    }
+
+    /// An agent by id, or by extension.
+    fn resolve(&self, name: &str) -> Option<AgentId> {
+        let by_id = AgentId::new(name).ok().filter(|id| self.policy.agents.contains_key(id));
+        by_id.or_else(|| {
+            let mut all = self.policy.agents.iter();
+            all.find(|(_, p)| p.extension.as_deref() == Some(name)).map(|(id, _)| id.clone())
+        })
+    }
+
+    /// Those of the named agents that are ours; a ring-all may name others too.
+    fn resolve_all(&self, names: &[String]) -> Result<BTreeSet<AgentId>, Refusal> {
+        if names.is_empty() || names.len() > RINGING_AGENTS_MAX {
+            let message = format!("a ringing call names 1 to {RINGING_AGENTS_MAX} agents");
+            return Err(Refusal::new(Code::Invalid, message)
+                .field("agents")
+                .limit(RINGING_AGENTS_MAX as u64));
+        }
+        let agents: BTreeSet<AgentId> = names.iter().filter_map(|n| self.resolve(n)).collect();
+        if agents.is_empty() { Err(unknown_agent("agents")) } else { Ok(agents) }
+    }
+}
+
+struct Rang<'a> {
+    call: &'a CallId,
+    id: InteractionId,
+    talk: ConversationId,
+    agents: BTreeSet<AgentId>,
+    queue: Option<&'a QueueId>,
+    numbers: &'a ContentRef,
+    withheld: bool,
+}
+
+fn unknown_agent(field: &str) -> Refusal {
+    let message = "no agent of this contact centre has this id or extension; see `agents` in the settings";
+    Refusal::new(Code::NotFound, message).field(field)
+}

@@ -1,0 +1,215 @@
+//! Chats: start, activate, park, write, end (B1, B2, B9, B10, B13).
+
+use super::{Decision, Owned, is_customer_of, not_yours};
+use crate::state::{Chat, Engine, Stage, Talk};
+use tieline_model::content::ContentRef;
+use tieline_model::crm::{Outcome, Side};
+use tieline_model::event::{ParkedBy, WithdrawnWhy};
+use tieline_model::live::Place;
+use tieline_model::{
+    Actor, AgentId, Code, Command, ConversationId, Event, InteractionId, QueueId, Refusal, Timestamp,
+};
+
+/// Bytes a character may take on average before a text is refused: the largest emoji sequences people send hold
+/// about 35 bytes, most text 1 to 4 (B9's byte cap).
+const BYTES_PER_CHAR_MAX: u32 = 16;
+
+impl Engine {
+    pub(super) fn start_chat(
+        &self,
+        by: &Actor,
+        interaction: InteractionId,
+        conversation: ConversationId,
+        queue: &QueueId,
+        person: &ContentRef,
+    ) -> Decision {
+        if *by != (Actor::Customer { conversation }) {
+            return Err(Refusal::new(
+                Code::NotPermitted,
+                "only the customer of this conversation can start this chat",
+            ));
+        }
+        if !self.policy.queues.contains_key(queue) {
+            return Err(Refusal::new(Code::NotFound, "there is no queue of this name").field("queue"));
+        }
+        let known = self.chats.get(&interaction);
+        if known.is_some_and(|c| is_customer_of(&conversation, c)) {
+            return Ok(Vec::new());
+        }
+        if known.is_some() || self.calls.contains_key(&interaction) || self.closed.contains_key(&interaction)
+        {
+            return Err(Refusal::new(Code::WrongState, "this chat has been started before").field("id"));
+        }
+        Ok(vec![Event::ChatStarted { interaction, conversation, queue: queue.clone(), person: *person }])
+    }
+
+    pub(super) fn activate(&self, now: Timestamp, agent: &AgentId, id: InteractionId) -> Decision {
+        self.own_chat(agent, id)?;
+        if self.agent_state(agent).active == Some(id) {
+            return Ok(Vec::new());
+        }
+        let mut events: Vec<Event> =
+            self.park_active(now, agent, ParkedBy::Activation, None).into_iter().collect();
+        events.push(self.activation(now, agent, id));
+        Ok(events)
+    }
+
+    pub(super) fn park_own(&self, now: Timestamp, agent: &AgentId, id: InteractionId) -> Decision {
+        self.own_chat(agent, id)?;
+        if self.place(id) == Some(Place::Parked) {
+            return Ok(Vec::new());
+        }
+        if self.agent_state(agent).active != Some(id) {
+            return Err(Refusal::new(Code::NotActive, "only the active item can be parked; this one is new"));
+        }
+        Ok(self.park_active(now, agent, ParkedBy::Agent, None).into_iter().collect())
+    }
+
+    pub(super) fn send(
+        &self,
+        by: &Actor,
+        command: &Command,
+        id: InteractionId,
+        text: &ContentRef,
+    ) -> Decision {
+        let (chat, from, agent, max) = match by {
+            Actor::Agent { .. } => {
+                let agent = self.agent_of(by)?;
+                let Owned { chat, talk } = self.own_chat(agent, id)?;
+                if matches!(talk, Talk::WrapUp { .. }) {
+                    return Err(ended());
+                }
+                if self.agent_state(agent).active != Some(id) {
+                    return Err(Refusal::new(
+                        Code::NotActive,
+                        "only the active chat can send; activate it first",
+                    ));
+                }
+                (chat, Side::Agent, Some(agent.clone()), self.queue_policy(chat)?.agent_chars_max)
+            }
+            Actor::Customer { conversation } => {
+                let chat = self.customer_chat(conversation, id)?;
+                (chat, Side::Customer, None, self.queue_policy(chat)?.customer_chars_max)
+            }
+            Actor::Producer { .. } | Actor::Connection { .. } | Actor::Daemon => {
+                return Err(Refusal::new(
+                    Code::NotPermitted,
+                    "only the agent and the customer of a chat can write",
+                ));
+            }
+        };
+        check_length(text, max)?;
+        let (interaction, message) = (chat.id, command.id.clone());
+        Ok(vec![Event::MessageSent { interaction, message, from, agent, text: *text }])
+    }
+
+    /// An unfinished chat of this conversation that has not ended.
+    fn customer_chat(&self, conversation: &ConversationId, id: InteractionId) -> Result<&Chat, Refusal> {
+        let none = || Refusal::new(Code::NotFound, "there is no such chat; it may be over. Start a new one");
+        let chat = self.chats.get(&id).filter(|c| is_customer_of(conversation, c)).ok_or_else(none)?;
+        match &chat.stage {
+            Stage::Owned { talk: Talk::WrapUp { .. }, .. } => Err(ended()),
+            Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_) => Ok(chat),
+        }
+    }
+
+    pub(super) fn end_chat(&self, now: Timestamp, by: &Actor, id: InteractionId) -> Decision {
+        match by {
+            Actor::Agent { .. } => {
+                let agent = self.agent_of(by)?;
+                let Owned { chat, talk } = self.own_chat(agent, id)?;
+                match talk {
+                    Talk::WrapUp { .. } => Ok(Vec::new()),
+                    Talk::Open { .. } => Ok(self.end_owned(now, chat, agent, Side::Agent)),
+                }
+            }
+            Actor::Customer { conversation } => {
+                let chat = match self.customer_chat(conversation, id) {
+                    Ok(chat) => chat,
+                    Err(refusal) if refusal.code == Code::WrongState => return Ok(Vec::new()),
+                    Err(refusal) => return Err(refusal),
+                };
+                Ok(self.customer_ends(now, chat))
+            }
+            Actor::Producer { .. } | Actor::Connection { .. } | Actor::Daemon => {
+                Err(Refusal::new(Code::NotPermitted, "only the agent and the customer of a chat can end it"))
+            }
+        }
+    }
+
+    fn customer_ends(&self, now: Timestamp, chat: &Chat) -> Vec<Event> {
+        let mut events = match &chat.stage {
+            Stage::Owned { agent, .. } => return self.end_owned(now, chat, agent, Side::Customer),
+            Stage::Offered(offer) => vec![self.withdraw(chat, offer, WithdrawnWhy::CustomerLeft)],
+            Stage::Waiting => Vec::new(),
+        };
+        events.push(Event::ChatEnded { interaction: chat.id, by: Side::Customer });
+        let outcome = if chat.answered_at.is_some() { Outcome::Answered } else { Outcome::Abandoned };
+        let log = outcome == Outcome::Answered;
+        events.push(Event::InteractionClosed { interaction: chat.id, outcome, agent: None, log });
+        events
+    }
+
+    /// The chat ends and its wrap-up begins (C3); the countdown runs only while the item is active (C5).
+    fn end_owned(&self, now: Timestamp, chat: &Chat, agent: &AgentId, by: Side) -> Vec<Event> {
+        let time = self.policy.queues.get(&chat.queue).and_then(|q| q.wrap_up.time);
+        let active = self.agent_state(agent).active == Some(chat.id);
+        let deadline = time.filter(|_| active).map(|time| now + time);
+        let interaction = chat.id;
+        vec![
+            Event::ChatEnded { interaction, by },
+            Event::WrapUpStarted { interaction, agent: agent.clone(), deadline, time },
+        ]
+    }
+
+    pub(super) fn see_end(&self, agent: &AgentId, id: InteractionId) -> Decision {
+        match self.own_chat(agent, id)?.talk {
+            Talk::WrapUp { seen: false, .. } => Ok(vec![Event::EndSeen { interaction: id }]),
+            Talk::WrapUp { seen: true, .. } => Ok(Vec::new()),
+            Talk::Open { .. } => Err(Refusal::new(Code::WrongState, "the chat has not ended")),
+        }
+    }
+
+    /// Who may show "is typing" in a chat now (B6): its active owner, or its customer. Never journaled.
+    ///
+    /// # Errors
+    /// As for writing a message.
+    pub fn may_type(&self, by: &Actor, id: InteractionId) -> Result<Side, Refusal> {
+        match by {
+            Actor::Agent { .. } => {
+                let agent = self.agent_of(by)?;
+                match self.own_chat(agent, id)?.talk {
+                    Talk::Open { .. } if self.agent_state(agent).active == Some(id) => Ok(Side::Agent),
+                    Talk::Open { .. } => Err(Refusal::new(Code::NotActive, "only the active chat can send")),
+                    Talk::WrapUp { .. } => Err(ended()),
+                }
+            }
+            Actor::Customer { conversation } => self.customer_chat(conversation, id).map(|_| Side::Customer),
+            Actor::Producer { .. } | Actor::Connection { .. } | Actor::Daemon => Err(not_yours()),
+        }
+    }
+}
+
+fn ended() -> Refusal {
+    Refusal::new(Code::WrongState, "the chat has ended; nothing can be sent in it any more")
+}
+
+fn check_length(text: &ContentRef, max: u32) -> Result<(), Refusal> {
+    if text.bytes == 0 {
+        return Err(Refusal::new(Code::Invalid, "the message is empty").field("text"));
+    }
+    if text.chars > max {
+        let message = format!(
+            "the message has {} characters; {max} is the limit. Shorten it or send it in parts",
+            text.chars
+        );
+        return Err(Refusal::new(Code::TooLong, message).field("text").limit(u64::from(max)));
+    }
+    let bytes_max = max.saturating_mul(BYTES_PER_CHAR_MAX);
+    if text.bytes > bytes_max {
+        let message =
+            format!("the message has {} bytes; {bytes_max} is the limit. Send it in parts", text.bytes);
+        return Err(Refusal::new(Code::TooLong, message).field("text").limit(u64::from(bytes_max)));
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Offers (A4–A7, A10) and taking from a `pull` queue (A3).
+
+use super::Decision;
+use crate::state::{Chat, Engine, Offer, OfferFate, Stage};
+use tieline_model::event::{AssignedHow, ParkedBy, WithdrawnWhy};
+use tieline_model::policy::Delivery;
+use tieline_model::{AgentId, Code, Event, InteractionId, OfferId, Refusal, Timestamp};
+
+impl Engine {
+    pub(super) fn accept(&self, now: Timestamp, agent: &AgentId, id: OfferId) -> Decision {
+        let chat = self.offered_chat(agent, id)?;
+        let offer = match self.open_offer(agent, id, chat) {
+            Ok(offer) => offer,
+            Err(OfferFate::Accepted) => return Ok(Vec::new()),
+            Err(fate) => return Err(self.too_late(chat, fate)),
+        };
+        if offer.deadline <= now {
+            return Err(self.too_late(chat, OfferFate::Missed));
+        }
+        let mut events: Vec<Event> =
+            self.park_active(now, agent, ParkedBy::Activation, None).into_iter().collect();
+        events.push(Event::OfferAccepted { interaction: chat.id, agent: agent.clone(), offer: id });
+        Ok(events)
+    }
+
+    pub(super) fn reject(&self, now: Timestamp, agent: &AgentId, id: OfferId) -> Decision {
+        let chat = self.offered_chat(agent, id)?;
+        if !self.agent_policy(agent)?.may_reject {
+            return Err(Refusal::new(
+                Code::NotPermitted,
+                "your role does not allow rejecting; accept the chat or let it pass",
+            ));
+        }
+        let offer = match self.open_offer(agent, id, chat) {
+            Ok(offer) => offer,
+            Err(OfferFate::Rejected) => return Ok(Vec::new()),
+            Err(fate) => return Err(self.too_late(chat, fate)),
+        };
+        if offer.deadline <= now {
+            return Err(self.too_late(chat, OfferFate::Missed));
+        }
+        let mut events = vec![Event::OfferRejected { interaction: chat.id, agent: agent.clone(), offer: id }];
+        events.extend(self.break_after_reject(&chat.queue, agent));
+        Ok(events)
+    }
+
+    pub(super) fn take(&self, agent: &AgentId, id: InteractionId) -> Decision {
+        let none = || Refusal::new(Code::NotFound, "there is no such chat in your queues; it may be over");
+        let chat = self.chats.get(&id).ok_or_else(none)?;
+        if !self.agent_policy(agent)?.queues.contains(&chat.queue) {
+            return Err(none());
+        }
+        match &chat.stage {
+            Stage::Owned { agent: owner, .. } if owner == agent => return Ok(Vec::new()),
+            Stage::Owned { agent: owner, .. } => return Err(self.taken_by(owner)),
+            Stage::Offered(_) | Stage::Waiting => {}
+        }
+        if self.queue_policy(chat)?.delivery != Delivery::Pull {
+            return Err(Refusal::new(
+                Code::WrongState,
+                "chats of this queue come to agents by themselves and cannot be taken",
+            ));
+        }
+        self.may_take(agent)?;
+        let (agent, how) = (agent.clone(), AssignedHow::Taken);
+        Ok(vec![Event::ChatAssigned { interaction: id, agent, how, deadline: None }])
+    }
+
+    /// The chat an offer was for, if this agent was the one it was made to.
+    fn offered_chat(&self, agent: &AgentId, id: OfferId) -> Result<&Chat, Refusal> {
+        let none = || Refusal::new(Code::NotFound, "there is no such offer; the chat may be over");
+        let chat = self.offers.get(&id).and_then(|i| self.chats.get(i)).ok_or_else(none)?;
+        let open = matches!(&chat.stage, Stage::Offered(o) if o.id == id && o.agent == *agent);
+        let past = chat.past_offers.iter().any(|(o, to, _)| *o == id && to == agent);
+        if open || past { Ok(chat) } else { Err(none()) }
+    }
+
+    fn open_offer<'a>(&self, agent: &AgentId, id: OfferId, chat: &'a Chat) -> Result<&'a Offer, OfferFate> {
+        if let Stage::Offered(offer) = &chat.stage
+            && offer.id == id
+            && offer.agent == *agent
+        {
+            return Ok(offer);
+        }
+        let past = chat.past_offers.iter().rev().find(|(o, _, _)| *o == id);
+        Err(past.map_or(OfferFate::Withdrawn, |(_, _, fate)| *fate))
+    }
+
+    /// Says what became of an offer that no longer stands.
+    fn too_late(&self, chat: &Chat, fate: OfferFate) -> Refusal {
+        if let Stage::Owned { agent, .. } = &chat.stage {
+            return self.taken_by(agent);
+        }
+        match fate {
+            OfferFate::Withdrawn => Refusal::new(
+                Code::Withdrawn,
+                "the offer was withdrawn; the chat waits for the next free agent",
+            ),
+            OfferFate::Missed => {
+                Refusal::new(Code::Expired, "the offer has expired; the chat waits for the next free agent")
+            }
+            OfferFate::Rejected | OfferFate::Accepted => Refusal::new(
+                Code::WrongState,
+                "you have answered this offer before; the chat went back to its queue",
+            ),
+        }
+    }
+
+    fn taken_by(&self, owner: &AgentId) -> Refusal {
+        let name = self.policy.agents.get(owner).map_or(owner.as_str(), |p| p.name.as_str());
+        Refusal::new(Code::Taken, format!("taken by {name}"))
+    }
+
+    pub(crate) fn withdraw(&self, chat: &Chat, offer: &Offer, why: WithdrawnWhy) -> Event {
+        Event::OfferWithdrawn { interaction: chat.id, agent: offer.agent.clone(), offer: offer.id, why }
+    }
+
+    /// Takes back what is offered to an agent, if anything is.
+    pub(super) fn withdraw_from(&self, agent: &AgentId, why: WithdrawnWhy) -> Option<Event> {
+        let chat = self.chats.get(&self.agents.get(agent)?.offered?)?;
+        match &chat.stage {
+            Stage::Offered(offer) => Some(self.withdraw(chat, offer, why)),
+            Stage::Waiting | Stage::Owned { .. } => None,
+        }
+    }
+}

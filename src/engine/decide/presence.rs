@@ -1,0 +1,151 @@
+//! Presence (A1): at once when nothing is in hand, else as one pending wish.
+
+use super::{Decision, presence_name};
+use crate::state::{Engine, Stage, Talk};
+use tieline_model::command::Presence;
+use tieline_model::event::{CompletedBy, PresenceWhy, ReturnedWhy, WithdrawnWhy};
+use tieline_model::policy::After;
+use tieline_model::{AgentId, Code, Event, QueueId, Refusal, Timestamp};
+
+impl Engine {
+    pub(super) fn set_presence(
+        &self,
+        now: Timestamp,
+        id: &AgentId,
+        presence: &Presence,
+        confirmed: bool,
+    ) -> Decision {
+        self.check_reason(presence)?;
+        let agent = self.agent_state(id);
+        if *presence == Presence::Offline && !confirmed && !agent.inbox.is_empty() {
+            let open = agent.inbox.len();
+            let message = format!(
+                "{open} of your chats are open; going Offline returns them to their queues. Confirm, or finish them first"
+            );
+            return Err(Refusal::new(Code::NeedsConfirmation, message).limit(open as u64));
+        }
+        let working = agent.talking.is_some() || agent.active.is_some();
+        if working && !(*presence == Presence::Offline && agent.talking.is_none()) {
+            return Ok(self.wish(id, presence));
+        }
+        let mut events = Vec::new();
+        if agent.presence == *presence {
+            if agent.wish.is_some() {
+                events.push(Event::PresenceWished { agent: id.clone(), presence: None });
+            }
+            return Ok(events);
+        }
+        events.extend(self.change_presence(now, id, presence, PresenceWhy::Chosen));
+        Ok(events)
+    }
+
+    fn check_reason(&self, presence: &Presence) -> Result<(), Refusal> {
+        let Presence::OnBreak { reason } = presence else { return Ok(()) };
+        if self.policy.break_reasons.is_empty() || self.policy.break_reasons.contains(reason) {
+            return Ok(());
+        }
+        let known = self.policy.break_reasons.join(", ");
+        let message = format!("there is no break reason of this name; choose one of: {known}");
+        Err(Refusal::new(Code::Invalid, message).field("presence.reason"))
+    }
+
+    /// One wish, the last wins; wishing for what one has takes the wish back.
+    fn wish(&self, id: &AgentId, presence: &Presence) -> Vec<Event> {
+        let agent = self.agent_state(id);
+        let wish = (agent.presence != *presence).then(|| presence.clone());
+        if agent.wish == wish {
+            return Vec::new();
+        }
+        vec![Event::PresenceWished { agent: id.clone(), presence: wish }]
+    }
+
+    /// Leaving Available withdraws the open offer (A10); going Offline gives the chats back.
+    fn change_presence(
+        &self,
+        now: Timestamp,
+        id: &AgentId,
+        presence: &Presence,
+        why: PresenceWhy,
+    ) -> Vec<Event> {
+        let mut events = match presence {
+            Presence::Offline => self.leave_work(now, id, WithdrawnWhy::PresenceLeft),
+            Presence::OnBreak { .. } | Presence::StopNew => {
+                self.withdraw_from(id, WithdrawnWhy::PresenceLeft).into_iter().collect()
+            }
+            Presence::Available => Vec::new(),
+        };
+        events.push(Event::PresenceChanged { agent: id.clone(), presence: presence.clone(), why });
+        events
+    }
+
+    /// Gives back everything in hand: offers are withdrawn, chats requeue, wrap-ups complete.
+    pub(super) fn leave_work(&self, now: Timestamp, id: &AgentId, why: WithdrawnWhy) -> Vec<Event> {
+        let mut events: Vec<Event> = self.withdraw_from(id, why).into_iter().collect();
+        for chat in self.inbox(id) {
+            match &chat.stage {
+                Stage::Owned { talk: Talk::Open { .. }, .. } => events.push(Event::ChatReturned {
+                    interaction: chat.id,
+                    agent: id.clone(),
+                    why: ReturnedWhy::AgentOffline,
+                }),
+                Stage::Owned { talk: Talk::WrapUp { .. }, .. } => {
+                    events.extend(self.finish(now, chat, CompletedBy::Offline));
+                }
+                Stage::Waiting | Stage::Offered(_) => {}
+            }
+        }
+        events
+    }
+
+    /// The pending wish comes due when an item that was active is done (C3). `parting` is that item.
+    pub(super) fn grant_wish(
+        &self,
+        now: Timestamp,
+        id: &AgentId,
+        parting: Option<tieline_model::InteractionId>,
+    ) -> Vec<Event> {
+        let agent = self.agent_state(id);
+        let Some(wish) = &agent.wish else { return Vec::new() };
+        let mut events = self.change_presence(now, id, wish, PresenceWhy::WishGranted);
+        // The parting item is being closed by the same decision already.
+        events.retain(|e| e.interaction().is_none() || e.interaction() != parting);
+        events
+    }
+
+    /// After a miss the presence goes to On Break, or stays, as the queue says (A7).
+    pub(crate) fn break_after_miss(&self, queue: &QueueId, agent: &AgentId) -> Option<Event> {
+        let after = self.policy.queues.get(queue).map(|q| q.after_miss)?;
+        break_event(after, agent, "missed", PresenceWhy::Missed)
+    }
+
+    pub(super) fn break_after_reject(&self, queue: &QueueId, agent: &AgentId) -> Option<Event> {
+        let after = self.policy.queues.get(queue).map(|q| q.after_reject)?;
+        break_event(after, agent, "rejected", PresenceWhy::Rejected)
+    }
+
+    /// Why an agent may not take a chat now.
+    pub(super) fn may_take(&self, id: &AgentId) -> Result<(), Refusal> {
+        let agent = self.agent_state(id);
+        if agent.presence != Presence::Available {
+            let message = format!("you are {}; set Available to take chats", presence_name(&agent.presence));
+            return Err(Refusal::new(Code::WrongState, message));
+        }
+        let capacity = self.agent_policy(id)?.chat_capacity;
+        if self.load(id) >= capacity {
+            let message =
+                format!("you have {capacity} unfinished chats, which is all you may have; finish one first");
+            return Err(Refusal::new(Code::AtCapacity, message).limit(u64::from(capacity)));
+        }
+        Ok(())
+    }
+}
+
+fn break_event(after: After, agent: &AgentId, reason: &str, why: PresenceWhy) -> Option<Event> {
+    match after {
+        After::Stay => None,
+        After::OnBreak => {
+            let presence = Presence::OnBreak { reason: reason.to_owned() };
+            Some(Event::PresenceChanged { agent: agent.clone(), presence, why })
+        }
+    }
+}

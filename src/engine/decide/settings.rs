@@ -1,0 +1,46 @@
+//! Settings take effect: what they take away from is settled first.
+
+use super::Decision;
+use crate::state::{Engine, Stage};
+use tieline_model::command::Presence;
+use tieline_model::event::{PresenceWhy, WithdrawnWhy};
+use tieline_model::policy::TenantPolicy;
+use tieline_model::{AgentId, Code, Event, Refusal};
+
+impl Engine {
+    pub(super) fn configure(&self, (): (), policy: &TenantPolicy) -> Decision {
+        if self.policy == *policy && !self.policy.queues.is_empty() {
+            return Ok(Vec::new());
+        }
+        for (id, queue) in &self.policy.queues {
+            let open = self.chats.values().filter(|c| c.queue == *id).count();
+            if open > 0 && !policy.queues.contains_key(id) {
+                let name = &queue.name;
+                let message = format!(
+                    "queue {id} ({name}) cannot be removed while {open} chats of it are open; keep it until they are done"
+                );
+                return Err(Refusal::new(Code::WrongState, message).field(format!("queues.{id}")));
+            }
+        }
+        let mut events = Vec::new();
+        for (id, agent) in &self.agents {
+            if !policy.agents.contains_key(id) && agent.presence != Presence::Offline {
+                events.extend(self.removed(id));
+            } else if let Some(chat) = agent.offered.and_then(|i| self.chats.get(&i)) {
+                let serves = policy.agents.get(id).is_some_and(|p| p.queues.contains(&chat.queue));
+                if let (Stage::Offered(offer), false) = (&chat.stage, serves) {
+                    events.push(self.withdraw(chat, offer, WithdrawnWhy::Settings));
+                }
+            }
+        }
+        events.push(Event::Configured { policy: Box::new(policy.clone()) });
+        Ok(events)
+    }
+
+    fn removed(&self, id: &AgentId) -> Vec<Event> {
+        let mut events = self.leave_work(self.now, id, WithdrawnWhy::Settings);
+        let presence = Presence::Offline;
+        events.push(Event::PresenceChanged { agent: id.clone(), presence, why: PresenceWhy::Removed });
+        events
+    }
+}

@@ -1,0 +1,119 @@
+//! Wrap-up and classification (C1, C3–C6).
+
+use super::{Decision, Owned};
+use crate::state::{Chat, Engine, Stage, Talk, WrapClock};
+use tieline_model::content::ContentRef;
+use tieline_model::crm::Outcome;
+use tieline_model::event::CompletedBy;
+use tieline_model::{AgentId, Code, Event, InteractionId, Refusal, Timestamp};
+
+/// Longest text and notes of a classification together, in characters.
+const REMARKS_CHARS_MAX: u32 = 10_000;
+
+impl Engine {
+    pub(super) fn extend(&self, agent: &AgentId, id: InteractionId) -> Decision {
+        let Owned { chat, talk } = self.own_chat(agent, id)?;
+        let Talk::WrapUp { clock, extensions_left, .. } = talk else { return Err(not_in_wrap_up()) };
+        let policy = self.queue_policy(chat)?.wrap_up;
+        let (deadline, time_left) = match clock {
+            WrapClock::Unlimited => {
+                return Err(Refusal::new(
+                    Code::WrongState,
+                    "this wrap-up has no time limit; there is nothing to extend",
+                ));
+            }
+            WrapClock::Running { deadline } => (Some(*deadline + policy.extension), None),
+            WrapClock::Stopped { left } => (None, Some(tieline_model::Millis(left.0 + policy.extension.0))),
+        };
+        let Some(left) = extensions_left.checked_sub(1) else {
+            let message = format!(
+                "all {} extensions of this wrap-up are used; complete it, or park it",
+                policy.extensions
+            );
+            return Err(Refusal::new(Code::NoExtensionsLeft, message).limit(u64::from(policy.extensions)));
+        };
+        Ok(vec![Event::WrapUpExtended { interaction: id, deadline, time_left, extensions_left: left }])
+    }
+
+    pub(super) fn complete(&self, now: Timestamp, agent: &AgentId, id: InteractionId) -> Decision {
+        match self.own_chat(agent, id)?.talk {
+            Talk::Open { .. } => Err(not_in_wrap_up()),
+            Talk::WrapUp { .. } => Ok(self.complete_wrap_up(now, id, CompletedBy::Agent)),
+        }
+    }
+
+    /// Completes a wrap-up: the log can go, and a pending wish of the agent comes due.
+    pub(crate) fn complete_wrap_up(&self, now: Timestamp, id: InteractionId, by: CompletedBy) -> Vec<Event> {
+        let Some(chat) = self.chats.get(&id) else { return Vec::new() };
+        let Stage::Owned { agent, talk: Talk::WrapUp { .. }, .. } = &chat.stage else { return Vec::new() };
+        let mut events = self.finish(now, chat, by);
+        let state = self.agent_state(agent);
+        if state.active == Some(id) && state.talking.is_none() {
+            events.extend(self.grant_wish(now, agent, Some(id)));
+        }
+        events
+    }
+
+    pub(super) fn finish(&self, _now: Timestamp, chat: &Chat, by: CompletedBy) -> Vec<Event> {
+        let Stage::Owned { agent, talk: Talk::WrapUp { seen, .. }, .. } = &chat.stage else {
+            return Vec::new();
+        };
+        let mandatory = self.policy.queues.get(&chat.queue).is_some_and(|q| q.classification.mandatory);
+        let outcome = if chat.answered_at.is_some() { Outcome::Answered } else { Outcome::Abandoned };
+        let agent = agent.clone();
+        let interaction = chat.id;
+        vec![
+            Event::WrapUpCompleted {
+                interaction,
+                agent: agent.clone(),
+                by,
+                not_classified: mandatory && chat.codes.is_empty() && chat.remarks.is_none(),
+                unseen: !seen && by != CompletedBy::Agent,
+            },
+            Event::InteractionClosed {
+                interaction,
+                outcome,
+                agent: Some(agent),
+                log: outcome == Outcome::Answered,
+            },
+        ]
+    }
+
+    pub(super) fn classify(
+        &self,
+        agent: &AgentId,
+        id: InteractionId,
+        codes: &[String],
+        remarks: Option<ContentRef>,
+    ) -> Decision {
+        let Owned { chat, .. } = self.own_chat(agent, id)?;
+        let policy = &self.queue_policy(chat)?.classification;
+        if let Some(unknown) = codes.iter().find(|c| !policy.codes.contains(c)) {
+            let shown: String = unknown.chars().take(40).collect();
+            let message = format!("`{shown}` is not a classification of this queue; choose from its list");
+            return Err(Refusal::new(Code::Invalid, message).field("codes"));
+        }
+        if codes.len() > 1 && !policy.several {
+            let message = "this queue takes one classification per chat; choose one";
+            return Err(Refusal::new(Code::Invalid, message).field("codes").limit(1));
+        }
+        if codes.iter().enumerate().any(|(i, c)| codes[..i].contains(c)) {
+            return Err(
+                Refusal::new(Code::Invalid, "a classification is named twice; name it once").field("codes")
+            );
+        }
+        if remarks.is_some_and(|r| r.chars > REMARKS_CHARS_MAX) {
+            let message =
+                format!("text and notes together may have {REMARKS_CHARS_MAX} characters; shorten them");
+            return Err(Refusal::new(Code::TooLong, message)
+                .field("remarks")
+                .limit(u64::from(REMARKS_CHARS_MAX)));
+        }
+        let (agent, codes) = (agent.clone(), codes.to_vec());
+        Ok(vec![Event::Classified { interaction: id, agent, codes, remarks }])
+    }
+}
+
+fn not_in_wrap_up() -> Refusal {
+    Refusal::new(Code::WrongState, "the chat is still in progress; end it first")
+}
