@@ -1,9 +1,14 @@
 //! The project's own commands (`cargo xtask …`). One file per command; this one only chooses.
 
+mod prerequisites;
+mod results;
+mod rules;
 mod schema;
+mod test;
+mod workspace;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -16,12 +21,26 @@ struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Installs what is missing, then runs every test and prints each part's time against its budget.
+    Test(test::Args),
+    /// Writes `docs/rules.md`: each rule with the tests that prove it; with `--check`, only says if it is stale.
+    Rules(rules::Args),
     /// Writes the generated files under `schemas/`; with `--check`, only says which are stale.
     Schema(schema::Args),
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Test(args) => test::run(&args),
+        Task::Rules(args) => rules::run(&args),
         Task::Schema(args) => schema::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // In words only: where in this program an error arose helps nobody who runs it.
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

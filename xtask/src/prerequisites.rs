@@ -1,0 +1,89 @@
+//! What the tests need from the machine: installed where that is allowed, else one sentence with the way out.
+
+use crate::workspace::{command, on_path, root, run};
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+
+/// A Debian package and a program it brings.
+struct Debian {
+    program: &'static str,
+    package: &'static str,
+    wanted_for: &'static str,
+}
+
+const BROKER: Debian =
+    Debian { program: "rabbitmq-server", package: "rabbitmq-server", wanted_for: "the tests of the bus" };
+/// RabbitMQ's server.
+pub(crate) fn broker() -> Result<()> {
+    debian(&BROKER)
+}
+
+/// Node and npm. They come with the toolchain, so they are only looked for.
+pub(crate) fn node() -> Result<()> {
+    for program in ["node", "npm"] {
+        if !on_path(program) {
+            bail!("{program} is not on the path: install Node.js 20 or newer (`apt-get install nodejs npm`)");
+        }
+    }
+    Ok(())
+}
+
+/// The npm packages of a folder, as its lock file says; nothing to do when they are there and newer than the lock.
+pub(crate) fn npm_packages(folder: &str) -> Result<()> {
+    node()?;
+    let dir = root().join(folder);
+    let lock = dir.join("package-lock.json");
+    let marker = dir.join("node_modules/.package-lock.json");
+    if is_newer(&marker, &lock) {
+        return Ok(());
+    }
+    println!("  installing the npm packages of {folder}/");
+    run(command("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(dir)).with_context(|| {
+        format!("the npm packages of {folder}/ cannot be installed: is a registry reachable?")
+    })
+}
+
+fn debian(wanted: &Debian) -> Result<()> {
+    if on_path(wanted.program) {
+        return Ok(());
+    }
+    println!("  {} is missing; {} need it", wanted.program, wanted.wanted_for);
+    apt_get(wanted.package, wanted.wanted_for)?;
+    if on_path(wanted.program) {
+        return Ok(());
+    }
+    bail!("{} was installed but brings no {}: install it by hand", wanted.package, wanted.program)
+}
+
+fn apt_get(package: &str, wanted_for: &str) -> Result<()> {
+    let way_out =
+        format!("{wanted_for} need {package}: `sudo apt-get install {package}`, then run this again");
+    if !on_path("apt-get") || !is_root() {
+        bail!("{way_out}");
+    }
+    println!("  installing {package} with apt-get");
+    let install = || {
+        let mut install = command("apt-get");
+        install.args(["install", "--yes", "--no-install-recommends", package]);
+        // A broker that the system starts by itself would only be in the way of the tests' own.
+        install.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        run(&mut install)
+    };
+    if install().is_ok() {
+        return Ok(());
+    }
+    run(command("apt-get").args(["update", "--quiet"])).with_context(|| way_out.clone())?;
+    install().context(way_out)
+}
+
+fn is_root() -> bool {
+    std::process::Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+}
+
+fn is_newer(a: &Path, b: &Path) -> bool {
+    let modified = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    match (modified(a), modified(b)) {
+        (Some(a), Some(b)) => a >= b,
+        (Some(_), None) | (None, Some(_)) | (None, None) => false,
+    }
+}
