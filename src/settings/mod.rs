@@ -1,1 +1,73 @@
-//! Room: settings.
+//! What ops write down: one file per section. The only room that reads files and environment.
+//!
+//! A TOML file, over it the environment (`TIELINE__BUS__URL`); [`load`] reads both, fetches what stands in other
+//! files (secrets), and says everything that is wrong at once. Nothing here decides; the engine gets
+//! [`Tenant::policy`] as a journaled command.
+
+mod auth;
+mod bus;
+mod dispatch;
+mod http;
+mod journal;
+mod load;
+mod problem;
+mod queue;
+mod span;
+mod tenant;
+
+pub use auth::{Algorithm, Auth, Issuer, Producer};
+pub use bus::{Bus, BusKind};
+pub use dispatch::Dispatch;
+pub use http::Http;
+pub use journal::Journal;
+pub use load::{Error, from_env, load, load_text, read_or_make_key, schema};
+pub use problem::{Problem, Problems};
+pub use queue::{ClassificationSettings, Queue, WrapUpSettings};
+pub use span::Span;
+pub use tenant::{Agent, Calls, Connection, Tenant};
+pub use tieline_connector_api::Secret;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use tieline_model::TenantId;
+
+/// The whole of the settings. Every section may be left out; the defaults run one machine with nothing beside it.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where the journal is kept.
+    pub journal: Journal,
+    /// How events leave and enter the process.
+    pub bus: Bus,
+    /// The listeners and what they put up with.
+    pub http: Http,
+    /// Who may come in.
+    pub auth: Auth,
+    /// How patient the daemon is with CRMs.
+    pub dispatch: Dispatch,
+    /// Contact centres, by id.
+    pub tenants: BTreeMap<TenantId, Tenant>,
+}
+
+impl Settings {
+    /// Checks all sections, without network.
+    ///
+    /// # Errors
+    /// Every problem found, each naming its key, what it holds, the limit, and the way out.
+    pub fn validate(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        self.journal.validate(&mut problems);
+        self.bus.validate(&mut problems);
+        self.http.validate(&mut problems);
+        self.auth.validate(&self.tenants, &mut problems);
+        self.dispatch.validate(&mut problems);
+        for (id, tenant) in &self.tenants {
+            tenant.validate(id, &mut problems);
+        }
+        problems.into_result()
+    }
+}
+
+#[cfg(test)]
+mod tests;

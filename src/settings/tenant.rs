@@ -1,0 +1,295 @@
+//! Section `tenants.<id>`: a contact centre, its people, its queues, its CRMs.
+
+use super::auth::list;
+use super::http::check_origin;
+use super::{Problems, Queue, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use tieline_model::crm::ConnectionInfo;
+use tieline_model::policy::{AfterCall, AgentPolicy, CallPolicy, ParkOn, TenantPolicy};
+use tieline_model::{AgentId, ConnectionId, QueueId, TenantId};
+
+/// A contact centre.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tenant {
+    /// Name as shown. Default: the tenant's id.
+    pub name: Option<String>,
+    /// People, by id.
+    pub agents: BTreeMap<AgentId, Agent>,
+    /// Waiting lines, by id.
+    pub queues: BTreeMap<QueueId, Queue>,
+    /// Reasons an agent may name for On Break, in the order shown (A1). Default ["Break", "Lunch", "Training"].
+    pub break_reasons: Vec<String>,
+    /// What calls do to chats.
+    pub calls: Calls,
+    /// Origins of the pages that may embed the widget (`https://www.example.com`). Default none.
+    pub site_origins: Vec<String>,
+    /// Origins of the CRM pages that may frame the panel (`https://*.lightning.force.com`). Default none.
+    pub panel_hosts: Vec<String>,
+    /// Country whose habits a phone number without country code follows (`DE`). Default none: such a number is
+    /// looked up as it is.
+    pub default_country: Option<String>,
+    /// The centre's own and internal numbers; they match nobody (E2). Default none.
+    pub own_numbers: Vec<String>,
+    /// Accounts of CRMs, by id.
+    pub connections: BTreeMap<ConnectionId, Connection>,
+    /// Connections in the order pops prefer them (D0); those not named come after, by id. Default none.
+    pub connections_order: Vec<ConnectionId>,
+}
+
+/// One person who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agent {
+    /// Name as shown. Default: the agent's id.
+    pub name: Option<String>,
+    /// Argon2id hash of the password in PHC form (`$argon2id$v=19$…`), as `tieline hash-password` prints it. Without
+    /// it the agent signs in by a token of a configured issuer only.
+    #[schemars(with = "Option<String>")]
+    pub password_hash: Option<Secret>,
+    /// Queues the agent serves. Default none.
+    pub queues: BTreeSet<QueueId>,
+    /// Extension at the telephone system. Default none.
+    pub extension: Option<String>,
+    /// May reject offers (A6). Default true.
+    pub may_reject: bool,
+    /// Sees and does a supervisor's things. Default false.
+    pub supervisor: bool,
+    /// How many unfinished chats at once (A5). Default 3.
+    pub chat_capacity: u32,
+}
+
+/// What calls do to chats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calls {
+    /// When a call parks the active chat (B4): `answered` or `ringing`. Default `answered`.
+    pub park_on: ParkOn,
+    /// What becomes active after a call (B5): `resume_wrap_up` or `resume_last`. Default `resume_wrap_up`.
+    pub after_call: AfterCall,
+}
+
+/// One account of a CRM.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// Which CRM: `salesforce`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Name as shown. Default: the connection's id.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Settings of the Salesforce connector, as its own README lists them.
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub salesforce: Option<serde_json::Value>,
+}
+
+impl Default for Tenant {
+    fn default() -> Self {
+        Self {
+            name: None,
+            agents: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            break_reasons: ["Break", "Lunch", "Training"].map(str::to_owned).to_vec(),
+            calls: Calls::default(),
+            site_origins: Vec::new(),
+            panel_hosts: Vec::new(),
+            default_country: None,
+            own_numbers: Vec::new(),
+            connections: BTreeMap::new(),
+            connections_order: Vec::new(),
+        }
+    }
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            name: None,
+            password_hash: None,
+            queues: BTreeSet::new(),
+            extension: None,
+            may_reject: true,
+            supervisor: false,
+            chat_capacity: 3,
+        }
+    }
+}
+
+impl Connection {
+    /// The connector's own settings, for the connector to read.
+    #[must_use]
+    pub fn own(&self) -> Option<&serde_json::Value> {
+        match self.kind.as_str() {
+            "salesforce" => self.salesforce.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl Tenant {
+    /// What the engine must know, as it enters the journal.
+    #[must_use]
+    pub fn policy(&self) -> TenantPolicy {
+        TenantPolicy {
+            agents: self.agents.iter().map(|(id, agent)| (id.clone(), agent.policy(id))).collect(),
+            queues: self.queues.iter().map(|(id, queue)| (id.clone(), queue.policy(id.as_str()))).collect(),
+            connections: self.connections_in_order().into_iter().map(|(id, c)| c.info(id)).collect(),
+            break_reasons: self.break_reasons.clone(),
+            calls: CallPolicy { park_on: self.calls.park_on, after_call: self.calls.after_call },
+        }
+    }
+
+    /// Connections as pops prefer them (D0).
+    #[must_use]
+    pub fn connections_in_order(&self) -> Vec<(&ConnectionId, &Connection)> {
+        let named = self.connections_order.iter().filter_map(|id| self.connections.get_key_value(id));
+        let rest = self.connections.iter().filter(|(id, _)| !self.connections_order.contains(id));
+        named.chain(rest).collect()
+    }
+
+    pub(super) fn validate(&self, id: &TenantId, problems: &mut Problems) {
+        let at = format!("tenants.{id}");
+        if let Some(name) = &self.name {
+            problems.text(format!("{at}.name"), name, 80);
+        }
+        for (agent, settings) in &self.agents {
+            settings.validate(&format!("{at}.agents.{agent}"), &self.queues, problems);
+        }
+        for (queue, settings) in &self.queues {
+            settings.validate(&format!("{at}.queues.{queue}"), problems);
+        }
+        self.validate_lists(&at, problems);
+        self.validate_extensions(&at, problems);
+        self.validate_connections(&at, problems);
+    }
+
+    fn validate_lists(&self, at: &str, problems: &mut Problems) {
+        problems.count(format!("{at}.break_reasons"), self.break_reasons.len() as u64, 1..=50);
+        for (index, reason) in self.break_reasons.iter().enumerate() {
+            problems.text(format!("{at}.break_reasons[{index}]"), reason, 80);
+        }
+        let lists = [("site_origins", &self.site_origins), ("panel_hosts", &self.panel_hosts)];
+        for (name, origins) in lists {
+            problems.count(format!("{at}.{name}"), origins.len() as u64, 0..=200);
+            for (index, origin) in origins.iter().enumerate() {
+                if let Err(way_out) = check_origin(origin, true) {
+                    problems.add(format!("{at}.{name}[{index}]"), format!("is \"{origin}\""), way_out);
+                }
+            }
+        }
+        problems.count(format!("{at}.own_numbers"), self.own_numbers.len() as u64, 0..=10_000);
+        if let Some(country) = &self.default_country
+            && (country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()))
+        {
+            problems.add(
+                format!("{at}.default_country"),
+                format!("is \"{country}\""),
+                "write the two capital letters of ISO 3166, such as DE",
+            );
+        }
+    }
+
+    /// A call event names an agent by id or by extension, so neither may mean two people.
+    fn validate_extensions(&self, at: &str, problems: &mut Problems) {
+        let mut taken: BTreeMap<&str, &AgentId> = self.agents.keys().map(|id| (id.as_str(), id)).collect();
+        for (id, agent) in &self.agents {
+            let Some(extension) = &agent.extension else { continue };
+            if let Some(other) = taken.insert(extension, id)
+                && other != id
+            {
+                problems.add(
+                    format!("{at}.agents.{id}.extension"),
+                    format!("is \"{extension}\", which means agent `{other}` already"),
+                    "give each agent an extension of its own",
+                );
+            }
+        }
+    }
+
+    fn validate_connections(&self, at: &str, problems: &mut Problems) {
+        for (id, connection) in &self.connections {
+            let at = format!("{at}.connections.{id}");
+            if connection.kind != "salesforce" {
+                problems.add(
+                    format!("{at}.type"),
+                    format!("is \"{}\"", connection.kind),
+                    "choose a connector of this build: salesforce",
+                );
+            } else if connection.salesforce.is_none() {
+                problems.add(
+                    format!("{at}.salesforce"),
+                    "is missing",
+                    "add the table with the settings of the Salesforce connector",
+                );
+            }
+            if let Some(name) = &connection.name {
+                problems.text(format!("{at}.name"), name, 80);
+            }
+        }
+        for (index, id) in self.connections_order.iter().enumerate() {
+            if !self.connections.contains_key(id) || self.connections_order[..index].contains(id) {
+                problems.add(
+                    format!("{at}.connections_order[{index}]"),
+                    format!("is \"{id}\""),
+                    format!(
+                        "name each connection of this tenant at most once{}",
+                        list(self.connections.keys())
+                    ),
+                );
+            }
+        }
+    }
+}
+
+impl Agent {
+    fn validate(&self, at: &str, queues: &BTreeMap<QueueId, Queue>, problems: &mut Problems) {
+        if let Some(name) = &self.name {
+            problems.text(format!("{at}.name"), name, 80);
+        }
+        if let Some(hash) = &self.password_hash
+            && !hash.reveal().starts_with("$argon2id$v=19$")
+        {
+            problems.add(
+                format!("{at}.password_hash"),
+                "does not begin with $argon2id$v=19$",
+                "write what `tieline hash-password` prints, never the password",
+            );
+        }
+        for queue in self.queues.iter().filter(|queue| !queues.contains_key(*queue)) {
+            problems.add(
+                format!("{at}.queues"),
+                format!("names \"{queue}\""),
+                format!("name queues of this tenant{}", list(queues.keys())),
+            );
+        }
+        if let Some(extension) = &self.extension {
+            problems.text(format!("{at}.extension"), extension, 40);
+        }
+        problems.count(format!("{at}.chat_capacity"), self.chat_capacity.into(), 1..=50);
+    }
+
+    fn policy(&self, id: &AgentId) -> AgentPolicy {
+        AgentPolicy {
+            name: self.name.clone().unwrap_or_else(|| id.to_string()),
+            queues: self.queues.clone(),
+            extension: self.extension.clone(),
+            may_reject: self.may_reject,
+            supervisor: self.supervisor,
+            chat_capacity: self.chat_capacity,
+        }
+    }
+}
+
+impl Connection {
+    fn info(&self, id: &ConnectionId) -> ConnectionInfo {
+        ConnectionInfo {
+            id: id.clone(),
+            vendor: self.kind.clone(),
+            name: self.name.clone().unwrap_or_else(|| id.to_string()),
+        }
+    }
+}
