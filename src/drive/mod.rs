@@ -1,9 +1,19 @@
 //! Owns the engines: mailbox -> decide -> journal -> answer. The only way to change anything.
+//!
+//! Inside a turn commands are applied speculatively, one after another; answers, views and pushes wait for the
+//! commit. A failed or unknown commit throws the speculative state away, reloads, and decides again.
 
+mod digest;
+mod handle;
 mod measure;
+mod run;
+mod tenant;
+mod turn;
 
 use crate::journal::{self, NewContent, Recorded};
+pub use handle::Handle;
 pub use measure::{content, person};
+pub use run::{Drive, Error, Stopped};
 use tieline_engine::Engine;
 use tieline_model::{Command, ConversationId, Seq, TenantId};
 
@@ -46,4 +56,13 @@ pub trait Observer: Send {
     fn committed(&mut self, tenant: &TenantId, engine: &Engine, rows: &[Recorded], content: &[NewContent]);
     /// The engine of a tenant was (re)loaded; whoever shows its state must show it anew.
     fn reloaded(&mut self, tenant: &TenantId, engine: &Engine);
+}
+
+/// Sees nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Blind;
+
+impl Observer for Blind {
+    fn committed(&mut self, _: &TenantId, _: &Engine, _: &[Recorded], _: &[NewContent]) {}
+    fn reloaded(&mut self, _: &TenantId, _: &Engine) {}
 }

@@ -1,0 +1,88 @@
+//! How the rest of the process reaches the engines.
+
+use super::{Done, Request};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tieline_engine::Engine;
+use tieline_model::{Code, Refusal, Seq, TenantId};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// A look at an engine, run by its owner between commits.
+pub(super) type Look = Box<dyn FnOnce(Option<&Engine>) + Send>;
+
+/// What can lie in the mailbox.
+pub(super) enum Mail {
+    /// A command.
+    Submit(Box<Request>, oneshot::Sender<Result<Done, Refusal>>),
+    /// A look.
+    Read(TenantId, Look),
+}
+
+/// The mailbox of the engines. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) mail: mpsc::Sender<Mail>,
+    pub(super) heads: Arc<BTreeMap<TenantId, watch::Receiver<Seq>>>,
+}
+
+impl Handle {
+    /// Hands a command in and waits until it is durable or refused.
+    ///
+    /// # Errors
+    /// The engine's refusal; `busy` when the mailbox is full; `unavailable` when the journal takes no commits.
+    pub async fn submit(&self, request: Request) -> Result<Done, Refusal> {
+        if !self.heads.contains_key(&request.tenant) {
+            return Err(no_tenant());
+        }
+        let (answer, answered) = oneshot::channel();
+        match self.mail.try_send(Mail::Submit(Box::new(request), answer)) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                return Err(Refusal::new(
+                    Code::Busy,
+                    "the daemon has more to do than it takes in; try again in a second",
+                ));
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(stopping()),
+        }
+        answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Looks at an engine between commits, consistently with what the observer saw.
+    ///
+    /// # Errors
+    /// There is no such tenant, or the daemon is stopping.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        tenant: &TenantId,
+        look: impl FnOnce(&Engine) -> R + Send + 'static,
+    ) -> Result<R, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let look: Look = Box::new(move |engine| {
+            // The asker may be gone; then nobody misses the answer.
+            let _ = answer.send(engine.map(look));
+        });
+        self.mail.send(Mail::Read(tenant.clone(), look)).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?.ok_or_else(no_tenant)
+    }
+
+    /// The head of a tenant's journal; moves after each commit.
+    #[must_use]
+    pub fn head(&self, tenant: &TenantId) -> Option<watch::Receiver<Seq>> {
+        self.heads.get(tenant).cloned()
+    }
+
+    /// The tenants of this process.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantId> {
+        self.heads.keys().cloned().collect()
+    }
+}
+
+pub(super) fn no_tenant() -> Refusal {
+    Refusal::new(Code::NotFound, "there is no contact centre of this name here")
+}
+
+fn stopping() -> Refusal {
+    Refusal::new(Code::Unavailable, "the daemon is stopping; try again in a few seconds")
+}

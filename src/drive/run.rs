@@ -1,0 +1,189 @@
+//! The run loop of the engines' owner.
+
+use super::handle::{Handle, Mail};
+use super::tenant::{self, Tenant};
+use super::turn::{opening, save_snapshot};
+use super::{Observer, Request};
+use crate::journal::{self, Store};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tieline_model::policy::TenantPolicy;
+use tieline_model::{Actor, Clock, Code, Command, CommandId, Refusal, TenantId, Timestamp, Wish};
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands that may wait to be decided; one more is refused as `busy`.
+const MAILBOX_MAX: usize = 1_000;
+/// Commands in one commit.
+const BATCH_MAX: usize = 256;
+/// The longest sleep while something is to come due, so that a clock that is moved is noticed.
+const SLICE: Duration = Duration::from_millis(200);
+/// How often the owner says that it lives while timers run (F2).
+const HEARTBEAT_MS: i64 = 1_000;
+/// Pause after a commit that failed, before deadlines are tried again.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The journal is lost to this process; it must end.
+#[derive(Debug, thiserror::Error)]
+#[error("the engines stopped: {0}")]
+pub struct Stopped(pub journal::Error);
+
+/// The owner of the engines.
+pub struct Drive {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) observer: Box<dyn Observer>,
+    pub(super) tenants: BTreeMap<TenantId, Tenant>,
+    /// The last commit failed.
+    pub(super) troubled: bool,
+    mail: mpsc::Receiver<Mail>,
+    heartbeat_at: Timestamp,
+}
+
+impl Drive {
+    /// Takes the tenants over, loads them, gives running timers the time they had, and puts settings into force.
+    /// `seed` is asked once for each tenant whose journal is empty.
+    ///
+    /// # Errors
+    /// A journal that cannot be read or written, or settings that the engine refuses.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        observer: Box<dyn Observer>,
+        tenants: BTreeMap<TenantId, TenantPolicy>,
+        mut seed: impl FnMut() -> u64,
+    ) -> Result<(Self, Handle), Error> {
+        let (sender, mail) = mpsc::channel(MAILBOX_MAX);
+        let heartbeat_at = clock.now();
+        let mut drive =
+            Self { store, clock, observer, tenants: BTreeMap::new(), troubled: false, mail, heartbeat_at };
+        for (id, policy) in tenants {
+            drive.open_tenant(&id, policy, seed()).await?;
+        }
+        let heads = drive.tenants.iter().map(|(id, t)| (id.clone(), t.head.subscribe())).collect();
+        Ok((drive, Handle { mail: sender, heads: Arc::new(heads) }))
+    }
+
+    async fn open_tenant(&mut self, id: &TenantId, policy: TenantPolicy, seed: u64) -> Result<(), Error> {
+        let opened = self.store.open(id).await?;
+        let (engine, snapshot_at) = tenant::load(self.store.as_ref(), id, opened.snapshot).await?;
+        let fresh = engine.seq().0 == 0;
+        let mut tenant = Tenant::new(engine, opened.epoch, snapshot_at);
+        let now = tenant.now(self.clock.now());
+        if fresh {
+            tenant.take(now, vec![opening(seed)]);
+        }
+        self.tenants.insert(id.clone(), tenant);
+        if !fresh {
+            let down = opened.alive_at.map_or(tieline_model::Millis(0), |alive| now.since(alive));
+            self.daemon_wish(id, Wish::Resume { down }).await?;
+        }
+        self.daemon_wish(id, Wish::Configure { policy: Box::new(policy) }).await?;
+        if let Some(tenant) = self.tenants.get(id) {
+            self.observer.reloaded(id, &tenant.engine);
+        }
+        Ok(())
+    }
+
+    async fn daemon_wish(&mut self, tenant: &TenantId, wish: Wish) -> Result<(), Error> {
+        let id =
+            CommandId::new(uuid::Uuid::new_v4().to_string()).map_err(|e| Error::Settings(refused(&e)))?;
+        let command = Command { id, by: Actor::Daemon, wish };
+        let (answer, answered) = oneshot::channel();
+        let mail = Mail::Submit(Box::new(Request::new(tenant.clone(), command)), answer);
+        self.turn(vec![mail]).await.map_err(|Stopped(e)| e)?;
+        match answered.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refusal)) => Err(Error::Settings(refusal)),
+            Err(_) => Err(Error::Settings(Refusal::new(Code::Unavailable, "no answer"))),
+        }
+    }
+
+    /// Runs until all handles are gone or `stop` resolves, then answers what lies in the mailbox and keeps
+    /// snapshots.
+    ///
+    /// # Errors
+    /// The journal is lost to this process.
+    pub async fn run(mut self, stop: impl Future<Output = ()> + Send) -> Result<(), Stopped> {
+        tokio::pin!(stop);
+        loop {
+            let nap = self.nap();
+            let first = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                mail = self.mail.recv() => match mail {
+                    Some(mail) => Some(mail),
+                    None => break,
+                },
+                () = tokio::time::sleep(nap) => None,
+            };
+            let batch = self.batch(first);
+            self.turn(batch).await?;
+            self.heartbeat().await;
+        }
+        self.mail.close();
+        loop {
+            let batch = self.batch(None);
+            if batch.is_empty() {
+                break;
+            }
+            self.turn(batch).await?;
+        }
+        for (id, tenant) in &mut self.tenants {
+            save_snapshot(self.store.as_ref(), id, tenant).await;
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, first: Option<Mail>) -> Vec<Mail> {
+        let mut batch: Vec<Mail> = first.into_iter().collect();
+        while batch.len() < BATCH_MAX
+            && let Ok(mail) = self.mail.try_recv()
+        {
+            batch.push(mail);
+        }
+        batch
+    }
+
+    /// How long nothing has to happen unless mail comes.
+    fn nap(&mut self) -> Duration {
+        if std::mem::take(&mut self.troubled) {
+            return TROUBLE_PAUSE;
+        }
+        let clock = self.clock.now();
+        let next =
+            self.tenants.values().filter_map(|t| Some(t.engine.next_deadline()?.0.since(t.now(clock)))).min();
+        next.map_or(Duration::from_secs(3_600), |left| Duration::from_millis(left.0).min(SLICE))
+    }
+
+    /// Says that the owner lives, where a timer would need to know how long it was down.
+    async fn heartbeat(&mut self) {
+        let now = self.clock.now();
+        if now.0 - self.heartbeat_at.0 < HEARTBEAT_MS {
+            return;
+        }
+        self.heartbeat_at = now;
+        for (id, tenant) in &self.tenants {
+            if tenant.engine.next_deadline().is_some()
+                && let Err(error) = self.store.heartbeat(id, tenant.epoch, tenant.now(now)).await
+            {
+                tracing::warn!(tenant = %id, %error, "heartbeat not kept");
+            }
+        }
+    }
+}
+
+fn refused(error: &tieline_model::BadId) -> Refusal {
+    Refusal::new(Code::Invalid, error.to_string())
+}
+
+/// Why the engines could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// The engine refuses the settings.
+    #[error("the settings cannot take effect: {0}")]
+    Settings(Refusal),
+}

@@ -1,0 +1,110 @@
+//! One tenant in memory: its engine, and how it is loaded from the journal.
+
+use crate::journal::{self, Batch, Epoch, Recorded, Remembered, Snapshot, Store};
+use std::collections::BTreeMap;
+use tieline_engine::Engine;
+use tieline_model::{CommandId, Event, Seq, Timestamp};
+use tokio::sync::watch;
+
+/// Rows read from the journal at a time.
+const PAGE: u32 = 1_000;
+/// Events after which a new snapshot is worth its bytes.
+const SNAPSHOT_EVERY: u64 = 10_000;
+/// Follow-ups (routing, deadlines) in one go; far above what a turn can cause, so reaching it is a bug.
+const FOLLOW_UPS_MAX: usize = 100_000;
+
+pub(super) struct Tenant {
+    pub(super) engine: Engine,
+    pub(super) epoch: Epoch,
+    pub(super) head: watch::Sender<Seq>,
+    /// What this turn adds; empty between turns.
+    pub(super) batch: Batch,
+    /// Commands of this turn, to catch a repetition inside it.
+    pub(super) fresh: BTreeMap<(String, CommandId), ([u8; 32], Seq)>,
+    pub(super) snapshot_at: Seq,
+}
+
+impl Tenant {
+    pub(super) fn new(engine: Engine, epoch: Epoch, snapshot_at: Seq) -> Self {
+        let head = watch::Sender::new(engine.seq());
+        Self { engine, epoch, head, batch: Batch::default(), fresh: BTreeMap::new(), snapshot_at }
+    }
+
+    /// Journal time: never goes back (DESIGN.md section 3).
+    pub(super) fn now(&self, clock: Timestamp) -> Timestamp {
+        clock.max(self.engine.now())
+    }
+
+    /// Applies events speculatively and keeps them for the commit.
+    pub(super) fn take(&mut self, at: Timestamp, events: Vec<Event>) {
+        for event in events {
+            self.engine.apply(at, &event);
+            self.batch.rows.push(Recorded { seq: self.engine.seq(), at, event });
+        }
+    }
+
+    /// Everything that follows by itself: deadlines that have come, then chats for whoever is free (A11).
+    pub(super) fn follow_up(&mut self, now: Timestamp) {
+        for _ in 0..FOLLOW_UPS_MAX {
+            let due = self.engine.expire(now);
+            if !due.is_empty() {
+                self.take(now, due);
+                continue;
+            }
+            match self.engine.route(now) {
+                Some(event) => self.take(now, vec![event]),
+                None => return,
+            }
+        }
+        tracing::error!(
+            seq = self.engine.seq().0,
+            "follow-ups do not come to an end; going on with the next command"
+        );
+    }
+
+    pub(super) fn remember(&mut self, caller: String, id: CommandId, digest: [u8; 32]) {
+        let seq = self.engine.seq();
+        self.fresh.insert((caller.clone(), id.clone()), (digest, seq));
+        self.batch.commands.push(Remembered { caller, id, digest, seq });
+    }
+
+    pub(super) fn snapshot_due(&self) -> bool {
+        self.engine.seq().0 - self.snapshot_at.0 >= SNAPSHOT_EVERY
+    }
+
+    pub(super) fn snapshot(&self) -> Result<Snapshot, serde_json::Error> {
+        Ok(Snapshot { seq: self.engine.seq(), body: serde_json::to_vec(&self.engine)? })
+    }
+}
+
+/// The engine as the journal has it: from the newest snapshot that can be read, and the rows after it.
+pub(super) async fn load(
+    store: &dyn Store,
+    tenant: &tieline_model::TenantId,
+    snapshot: Option<Snapshot>,
+) -> Result<(Engine, Seq), journal::Error> {
+    let restored = snapshot.and_then(|s| match serde_json::from_slice::<Engine>(&s.body) {
+        Ok(engine) if engine.seq() == s.seq => Some(engine.restored()),
+        Ok(_) => None,
+        Err(error) => {
+            // A snapshot is a cache: one of another version is passed over, the journal has everything.
+            tracing::warn!(%tenant, seq = s.seq.0, %error, "snapshot passed over; replaying the whole journal");
+            None
+        }
+    });
+    let mut engine = restored.unwrap_or_default();
+    let snapshot_at = engine.seq();
+    loop {
+        let rows = store.read(tenant, engine.seq(), PAGE).await?;
+        for row in &rows {
+            if row.seq != engine.seq().next() {
+                let text = format!("tenant {tenant} has a gap before seq {}", row.seq.0);
+                return Err(journal::Error::Unreadable(text));
+            }
+            engine.apply(row.at, &row.event);
+        }
+        if rows.len() < PAGE as usize {
+            return Ok((engine, snapshot_at));
+        }
+    }
+}

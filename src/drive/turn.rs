@@ -1,0 +1,231 @@
+//! One turn: a batch of mail, one commit, then the answers.
+
+use super::handle::{Mail, no_tenant};
+use super::run::{Drive, Stopped};
+use super::tenant::{self, Tenant};
+use super::{Done, Request, digest};
+use crate::journal::{Batch, Commit, Error, Recorded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tieline_model::{Code, Event, Refusal, TenantId};
+use tokio::sync::oneshot;
+
+/// How often a turn is decided anew after a commit whose outcome is unknown.
+const RETRIES_MAX: u32 = 3;
+
+type Answer = oneshot::Sender<Result<Done, Refusal>>;
+
+/// A command that waits for the commit with what it will be answered.
+struct Pending {
+    request: Box<Request>,
+    answer: Answer,
+    verdict: Result<Verdict, Refusal>,
+}
+
+/// What a command came to, before it is durable.
+enum Verdict {
+    /// It had been carried out before.
+    Repeated(tieline_model::Seq),
+    /// Rows of the batch from here to there are its.
+    Rows { from: usize, to: usize, seq: tieline_model::Seq },
+}
+
+impl Drive {
+    /// Handles a batch of mail.
+    ///
+    /// # Errors
+    /// The journal is lost to this process: another owns it, or its disk failed.
+    pub(super) async fn turn(&mut self, mail: Vec<Mail>) -> Result<(), Stopped> {
+        let mut submits = Vec::new();
+        let mut looks = Vec::new();
+        for piece in mail {
+            match piece {
+                Mail::Submit(request, answer) => submits.push((request, answer)),
+                Mail::Read(tenant, look) => looks.push((tenant, look)),
+            }
+        }
+        let mut tries = 0;
+        loop {
+            let mut pending = Vec::with_capacity(submits.len());
+            for (request, answer) in submits.drain(..) {
+                let verdict = self.decide(&request).await;
+                pending.push(Pending { request, answer, verdict });
+            }
+            self.everything_due();
+            match self.commit().await {
+                Ok(done) => {
+                    self.answer(pending, &done);
+                    break;
+                }
+                Err(Error::Unknown(text)) if tries < RETRIES_MAX => {
+                    tracing::warn!(%text, "commit outcome unknown; reloading and deciding again");
+                    tries += 1;
+                    self.reload().await?;
+                    submits = pending.into_iter().map(|p| (p.request, p.answer)).collect();
+                }
+                Err(error) => {
+                    self.refuse(pending, error).await?;
+                    break;
+                }
+            }
+        }
+        for (tenant, look) in looks {
+            look(self.tenants.get(&tenant).map(|t| &t.engine));
+        }
+        Ok(())
+    }
+
+    async fn decide(&mut self, request: &Request) -> Result<Verdict, Refusal> {
+        let command = &request.command;
+        let caller = digest::caller(&command.by);
+        let digest = digest::of(request);
+        let key = (caller, command.id.clone());
+        let tenant = self.tenants.get_mut(&request.tenant).ok_or_else(no_tenant)?;
+        let before = match tenant.fresh.get(&key) {
+            Some((digest, seq)) => Some((*digest, *seq)),
+            None => {
+                let found = self.store.remembered(&request.tenant, &key.0, &key.1).await;
+                found.map_err(|e| unavailable(&e))?.map(|r| (r.digest, r.seq))
+            }
+        };
+        if let Some((known, seq)) = before {
+            if known == digest {
+                return Ok(Verdict::Repeated(seq));
+            }
+            let message =
+                "this command id was used before for something else; use a new id for a new command";
+            return Err(Refusal::new(Code::IdReused, message).field("id"));
+        }
+        let now = tenant.now(self.clock.now());
+        // What came due before this command was handed in happens first.
+        tenant.follow_up(now);
+        let from = tenant.batch.rows.len();
+        let decided = catch_unwind(AssertUnwindSafe(|| tenant.engine.decide(now, command)));
+        let events = decided.unwrap_or_else(|_| {
+            tracing::error!(tenant = %request.tenant, id = %command.id, "a command made the engine panic; it changed nothing");
+            Err(Refusal::new(Code::Unavailable, "this command could not be carried out; the operator has been told"))
+        })?;
+        if events.is_empty() {
+            return Ok(Verdict::Rows { from, to: from, seq: tenant.engine.seq() });
+        }
+        tenant.take(now, events);
+        let to = tenant.batch.rows.len();
+        tenant.follow_up(now);
+        tenant.batch.content.extend(request.content.iter().cloned());
+        tenant.batch.handles.extend(request.handles.iter().cloned());
+        tenant.remember(key.0, key.1, digest);
+        Ok(Verdict::Rows { from, to, seq: tenant.engine.seq() })
+    }
+
+    /// Deadlines of tenants that got no mail.
+    fn everything_due(&mut self) {
+        let clock = self.clock.now();
+        for tenant in self.tenants.values_mut() {
+            let now = tenant.now(clock);
+            tenant.follow_up(now);
+        }
+    }
+
+    /// Commits what this turn added and shows it to the observer.
+    async fn commit(&mut self) -> Result<Vec<(TenantId, Batch)>, Error> {
+        let dirty = self.tenants.iter_mut().filter(|(_, t)| !t.batch.rows.is_empty());
+        let commit: Commit =
+            dirty.map(|(id, t)| (id.clone(), t.epoch, std::mem::take(&mut t.batch))).collect();
+        for tenant in self.tenants.values_mut() {
+            tenant.fresh.clear();
+        }
+        if commit.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.store.commit(&commit).await?;
+        let mut done = Vec::with_capacity(commit.len());
+        for (id, _, batch) in commit {
+            if let Some(tenant) = self.tenants.get(&id) {
+                self.observer.committed(&id, &tenant.engine, &batch.rows, &batch.content);
+                tenant.head.send_replace(tenant.engine.seq());
+            }
+            done.push((id, batch));
+        }
+        self.snapshots().await;
+        Ok(done)
+    }
+
+    async fn snapshots(&mut self) {
+        for (id, tenant) in &mut self.tenants {
+            if tenant.snapshot_due() {
+                save_snapshot(self.store.as_ref(), id, tenant).await;
+            }
+        }
+    }
+
+    fn answer(&self, pending: Vec<Pending>, done: &[(TenantId, Batch)]) {
+        for Pending { request, answer, verdict } in pending {
+            let rows = done.iter().find(|(id, _)| *id == request.tenant).map_or(&[][..], |(_, b)| &b.rows);
+            // The caller may be gone; what it asked for is kept all the same.
+            let _ = answer.send(verdict.map(|v| finish(v, rows)));
+        }
+    }
+
+    /// Nothing of the turn was kept: throw it away, say so, or stop if the journal is lost to us.
+    async fn refuse(&mut self, pending: Vec<Pending>, error: Error) -> Result<(), Stopped> {
+        tracing::error!(%error, commands = pending.len(), "commit failed");
+        let refusal = unavailable(&error);
+        for waiting in pending {
+            let _ = waiting.answer.send(Err(refusal.clone()));
+        }
+        match error {
+            Error::Fenced(_) | Error::Fatal(_) | Error::Unreadable(_) => Err(Stopped(error)),
+            Error::Full | Error::Refused(_) | Error::Unknown(_) => {
+                self.reload().await?;
+                self.troubled = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the engines of all tenants anew from the journal.
+    async fn reload(&mut self) -> Result<(), Stopped> {
+        for (id, tenant) in &mut self.tenants {
+            let (engine, snapshot_at) = tenant::load(self.store.as_ref(), id, None).await.map_err(Stopped)?;
+            tenant.engine = engine;
+            tenant.snapshot_at = snapshot_at;
+            tenant.batch = Batch::default();
+            tenant.fresh.clear();
+            tenant.head.send_replace(tenant.engine.seq());
+            self.observer.reloaded(id, &tenant.engine);
+        }
+        Ok(())
+    }
+}
+
+fn finish(verdict: Verdict, rows: &[Recorded]) -> Done {
+    match verdict {
+        Verdict::Repeated(seq) => Done { seq, repeated: true, events: Vec::new() },
+        Verdict::Rows { from, to, seq } => {
+            let events = rows.get(from..to).map(<[Recorded]>::to_vec).unwrap_or_default();
+            Done { seq, repeated: false, events }
+        }
+    }
+}
+
+fn unavailable(error: &Error) -> Refusal {
+    let message =
+        format!("the journal takes no commits now ({error}); nothing was changed, try again in a moment");
+    Refusal::new(Code::Unavailable, message)
+}
+
+pub(super) async fn save_snapshot(store: &dyn crate::journal::Store, id: &TenantId, tenant: &mut Tenant) {
+    let saved = match tenant.snapshot() {
+        Ok(snapshot) => store.save_snapshot(id, &snapshot).await.map_err(|e| e.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match saved {
+        Ok(()) => tenant.snapshot_at = tenant.engine.seq(),
+        // A snapshot only saves time at the next start.
+        Err(error) => tracing::warn!(tenant = %id, %error, "snapshot not saved"),
+    }
+}
+
+/// The first event of a tenant's journal.
+pub(super) fn opening(seed: u64) -> Event {
+    Event::TenantOpened { seed }
+}
