@@ -1,1 +1,175 @@
-//! Room: dispatch.
+//! Feeds connectors: look-ups and pops, the delivery table, retries, breaker, dead letters. Knows the trait of
+//! connectors and no vendor.
+//!
+//! Each connection of a tenant is a [`Lane`] of its own, so that one CRM that is down, slow or limiting delays only
+//! itself (D8). Pops and look-ups follow the journal in process; logs go through the delivery table.
+
+mod account;
+mod gate;
+mod ledger;
+mod logs;
+mod lookups;
+
+use crate::drive;
+use crate::journal::Store;
+use crate::settings;
+use gate::Gate;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tieline_connector_api::Connector;
+use tieline_model::crm::{ConnectionInfo, PopTarget};
+use tieline_model::{Actor, AgentId, Clock, Code, Command, CommandId, InteractionId, TenantId, Wish};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// A record to open before an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pop {
+    /// At whom.
+    pub agent: AgentId,
+    /// For which interaction.
+    pub interaction: InteractionId,
+    /// From which CRM.
+    pub connection: tieline_model::ConnectionId,
+    /// What to open.
+    pub target: PopTarget,
+    /// What it shows, for the link that stands in when the host cannot pop.
+    pub title: String,
+}
+
+/// Whoever brings pops to agents' panels.
+pub trait Pops: Send + Sync {
+    /// Opens it on one surface of the agent, now or when a panel connects, until the agent no longer has the
+    /// interaction (D3).
+    fn pop(&self, tenant: &TenantId, pop: Pop);
+}
+
+/// Where jitter comes from: a number from 0 up to, not including, 1.
+pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+/// What a lane did so far, for metrics.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Look-ups answered.
+    pub lookups: AtomicU64,
+    /// Look-ups that failed or came too late.
+    pub lookups_failed: AtomicU64,
+    /// Pops handed to a panel.
+    pub pops: AtomicU64,
+    /// Logs the CRM took.
+    pub logs_saved: AtomicU64,
+    /// Logs that were put off.
+    pub logs_delayed: AtomicU64,
+    /// Logs that went to the dead letters.
+    pub logs_dead: AtomicU64,
+}
+
+impl Counts {
+    fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What a lane is made from.
+pub struct Parts {
+    /// Which contact centre.
+    pub tenant: TenantId,
+    /// Which connection.
+    pub info: ConnectionInfo,
+    /// Pops are this connection's to make: it is first in the tenant's order (D0).
+    pub pops_here: bool,
+    /// The centre's own numbers; they match nobody (E2).
+    pub own_numbers: Vec<String>,
+    /// What speaks to the CRM.
+    pub connector: Arc<dyn Connector>,
+    /// The journal.
+    pub store: Arc<dyn Store>,
+    /// The engines.
+    pub drive: drive::Handle,
+    /// Whoever brings pops to panels.
+    pub pops: Arc<dyn Pops>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Patience.
+    pub settings: settings::Dispatch,
+    /// Jitter.
+    pub chance: Chance,
+}
+
+/// One connection of one tenant at work.
+pub struct Lane {
+    parts: Parts,
+    gate: Mutex<Gate>,
+    counts: Counts,
+}
+
+/// How long to wait before telling the engines again when their mailbox is full.
+const TELL_AGAIN: Duration = Duration::from_millis(200);
+
+impl Lane {
+    /// A lane that has not started.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let gate = Mutex::new(Gate::new(&parts.settings, parts.clock.now()));
+        Arc::new(Self { parts, gate, counts: Counts::default() })
+    }
+
+    /// Works until `stop`. What is under way then is finished or, if the process is killed, taken up at the next
+    /// start.
+    pub async fn run(self: Arc<Self>, wanted: Option<logs::Wanted>, stop: CancellationToken) {
+        let lookups = tokio::spawn(lookups::run(self.clone(), stop.clone()));
+        logs::run(self, wanted, stop).await;
+        if let Err(error) = lookups.await {
+            tracing::error!(%error, "the look-ups of a connection ended in a panic");
+        }
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Which connection.
+    #[must_use]
+    pub fn info(&self) -> &ConnectionInfo {
+        &self.parts.info
+    }
+
+    /// Which contact centre.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.parts.tenant
+    }
+
+    /// Why nothing is sent to the CRM at present, in words; `None` when all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.gate().trouble(self.parts.clock.now())
+    }
+
+    fn gate(&self) -> std::sync::MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Tells the engine what the CRM said; tries again while the daemon is busy.
+    async fn tell(&self, wish: Wish, content: Vec<crate::journal::NewContent>) {
+        let Ok(id) = CommandId::new(Uuid::now_v7().to_string()) else { return };
+        let by = Actor::Connection { connection: self.parts.info.id.clone() };
+        let mut request = drive::Request::new(self.parts.tenant.clone(), Command { id, by, wish });
+        request.content = content;
+        loop {
+            match self.parts.drive.submit(request.clone()).await {
+                Ok(_) => return,
+                Err(refusal) if refusal.code == Code::Busy => tokio::time::sleep(TELL_AGAIN).await,
+                Err(refusal) => {
+                    tracing::warn!(connection = %self.parts.info.id, %refusal, "a CRM's answer was not taken");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+pub use logs::{Wanted, WantedLog};

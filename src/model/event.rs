@@ -343,6 +343,8 @@ pub enum Event {
         interaction: InteractionId,
         /// How it ended (B20).
         outcome: Outcome,
+        /// Its conversation.
+        conversation: ConversationId,
         /// Who had it last.
         agent: Option<AgentId>,
         /// A log goes to the CRMs.

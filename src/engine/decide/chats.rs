@@ -146,7 +146,13 @@ impl Engine {
         events.push(Event::ChatEnded { interaction: chat.id, by: Side::Customer });
         let outcome = if chat.answered_at.is_some() { Outcome::Answered } else { Outcome::Abandoned };
         let log = outcome == Outcome::Answered;
-        events.push(Event::InteractionClosed { interaction: chat.id, outcome, agent: None, log });
+        events.push(Event::InteractionClosed {
+            interaction: chat.id,
+            outcome,
+            conversation: chat.conversation,
+            agent: None,
+            log,
+        });
         events
     }
 

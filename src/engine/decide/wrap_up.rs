@@ -73,6 +73,7 @@ impl Engine {
             Event::InteractionClosed {
                 interaction,
                 outcome,
+                conversation: chat.conversation,
                 agent: Some(agent),
                 log: outcome == Outcome::Answered,
             },

@@ -1,0 +1,321 @@
+//! Logs: closed interactions raise a wanted version in the delivery table; rows that are due are sent, one flight
+//! per interaction, with retries until the CRM has the latest facts or a person has to look (D6–D9).
+
+use super::account::{account, content_of};
+use super::gate::{Kind, back_off};
+use super::ledger::Row;
+use super::{Counts, Lane};
+use crate::journal::{Delivery, DeliveryState, Error, Reader, Want};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tieline_connector_api::Failure;
+use tieline_connector_api::connector::Saved;
+use tieline_model::crm::{Log, LogState};
+use tieline_model::{ConversationId, Event, InteractionId, Millis, Seq, Timestamp, Wish};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Journal rows read at a time.
+const PAGE: u32 = 500;
+/// Rows the cursor may run ahead of its stored place when nothing is wanted.
+const CURSOR_LAG_MAX: u64 = 2_000;
+/// The longest wait before looking at the table again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A log wanted by way of the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedLog {
+    /// Of which interaction.
+    pub interaction: InteractionId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// At least this journal position.
+    pub version: u64,
+}
+
+/// Where wanted logs come from when a broker is between.
+pub type Wanted = mpsc::Receiver<WantedLog>;
+
+/// Runs until `stop`; then no new log is taken up and those under way are finished.
+pub(super) async fn run(lane: Arc<Lane>, mut wanted: Option<Wanted>, stop: CancellationToken) {
+    let parts = &lane.parts;
+    let Some(mut head) = parts.drive.head(&parts.tenant) else { return };
+    let reader = Reader::Logs(parts.info.id.clone());
+    let mut cursor = Cursor { at: Seq(0), kept: Seq(0), known: false };
+    let mut flights: JoinSet<InteractionId> = JoinSet::new();
+    let mut under_way: BTreeSet<InteractionId> = BTreeSet::new();
+    while !stop.is_cancelled() {
+        let seen = *head.borrow_and_update();
+        let wait = match turn(&lane, &reader, &mut cursor, &mut flights, &mut under_way).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                tracing::error!(connection = %parts.info.id, %error, "the delivery table cannot be used; trying again");
+                LOOK_AGAIN
+            }
+        };
+        if cursor.known && cursor.at < seen {
+            continue;
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(done) = flights.join_next() => landed(&mut under_way, done),
+            Some(log) = next(&mut wanted) => want(&lane, &reader, log).await,
+            changed = head.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    while let Some(done) = flights.join_next().await {
+        landed(&mut under_way, done);
+    }
+}
+
+async fn next(wanted: &mut Option<Wanted>) -> Option<WantedLog> {
+    match wanted {
+        Some(wanted) => wanted.recv().await,
+        None => None,
+    }
+}
+
+fn landed(under_way: &mut BTreeSet<InteractionId>, done: Result<InteractionId, tokio::task::JoinError>) {
+    match done {
+        Ok(interaction) => {
+            under_way.remove(&interaction);
+        }
+        Err(error) => {
+            tracing::error!(%error, "sending a log ended in a panic");
+            // Which one is not known any more; a row that is still due is simply taken up again.
+            under_way.clear();
+        }
+    }
+}
+
+struct Cursor {
+    at: Seq,
+    kept: Seq,
+    known: bool,
+}
+
+/// One look at journal and table: takes wants in, starts what is due, says how long nothing more is.
+async fn turn(
+    lane: &Arc<Lane>,
+    reader: &Reader,
+    cursor: &mut Cursor,
+    flights: &mut JoinSet<InteractionId>,
+    under_way: &mut BTreeSet<InteractionId>,
+) -> Result<Duration, Error> {
+    take_in(lane, reader, cursor).await?;
+    let parts = &lane.parts;
+    let places = parts.settings.concurrency as usize;
+    if under_way.len() >= places {
+        return Ok(LOOK_AGAIN);
+    }
+    let now = parts.clock.now();
+    let limit = u32::try_from(places + under_way.len()).unwrap_or(u32::MAX);
+    let due = parts.store.due(&parts.tenant, &parts.info.id, now, limit).await?;
+    for delivery in due {
+        if under_way.len() >= places || under_way.contains(&delivery.interaction) {
+            continue;
+        }
+        if let Err(Millis(wait)) = lane.gate().pass(now, Kind::Log, under_way.len()) {
+            return Ok(Duration::from_millis(wait).min(LOOK_AGAIN));
+        }
+        under_way.insert(delivery.interaction);
+        let lane = lane.clone();
+        flights.spawn(async move {
+            let interaction = delivery.interaction;
+            send(&lane, delivery).await;
+            interaction
+        });
+    }
+    let next = parts.store.next_due(&parts.tenant, &parts.info.id).await?;
+    let wait = next.map_or(LOOK_AGAIN, |at| Duration::from_millis(at.since(now).0.max(20)));
+    Ok(wait.min(LOOK_AGAIN))
+}
+
+/// Raises wanted versions from the journal.
+async fn take_in(lane: &Lane, reader: &Reader, cursor: &mut Cursor) -> Result<(), Error> {
+    let parts = &lane.parts;
+    if !cursor.known {
+        let at = parts.store.cursor(&parts.tenant, reader).await?;
+        *cursor = Cursor { at, kept: at, known: true };
+    }
+    let rows = parts.store.read(&parts.tenant, cursor.at, PAGE).await?;
+    let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
+    let wants: Vec<Want> = rows
+        .iter()
+        .filter_map(|row| match &row.event {
+            Event::InteractionClosed { interaction, conversation, log: true, .. } => {
+                Some(want_of(lane, *interaction, *conversation, row.seq.0))
+            }
+            _ => None,
+        })
+        .collect();
+    if !wants.is_empty() || last.0 - cursor.kept.0 >= CURSOR_LAG_MAX {
+        parts.store.want(&parts.tenant, &wants, reader, last).await?;
+        cursor.kept = last;
+    }
+    cursor.at = last;
+    for want in wants {
+        tell_state(lane, want.interaction, LogState::Sending).await;
+    }
+    Ok(())
+}
+
+fn want_of(lane: &Lane, interaction: InteractionId, conversation: ConversationId, version: u64) -> Want {
+    let connection = lane.parts.info.id.clone();
+    Want { connection, interaction, conversation, version, next_at: lane.parts.clock.now() }
+}
+
+/// A log wanted by way of the broker; the cursor wants it too, and twice is harmless.
+async fn want(lane: &Lane, reader: &Reader, log: WantedLog) {
+    let want = want_of(lane, log.interaction, log.conversation, log.version);
+    let parts = &lane.parts;
+    if let Err(error) = parts.store.want(&parts.tenant, &[want], reader, Seq(0)).await {
+        tracing::warn!(connection = %parts.info.id, %error, "a wanted log was not noted; the journal's cursor will");
+    }
+}
+
+async fn tell_state(lane: &Lane, interaction: InteractionId, state: LogState) {
+    let connection = lane.parts.info.id.clone();
+    lane.tell(Wish::ReportDelivery { interaction, connection, state }, Vec::new()).await;
+}
+
+/// Sends one log and settles its row.
+async fn send(lane: &Lane, delivery: Delivery) {
+    let interaction = delivery.interaction;
+    if let Err(error) = try_send(lane, delivery).await {
+        tracing::error!(connection = %lane.parts.info.id, %interaction, %error, "a log was not sent; it stays due");
+    }
+}
+
+async fn try_send(lane: &Lane, delivery: Delivery) -> Result<(), Error> {
+    let parts = &lane.parts;
+    let Some(log) = make(lane, delivery.interaction).await? else {
+        // Erased meanwhile: nothing is left to send.
+        let done = Delivery { done: delivery.wanted, last_error: None, ..delivery };
+        return parts.store.settle(&parts.tenant, &done).await;
+    };
+    let digest = digest_of(&log);
+    let version = delivery.wanted;
+    if delivery.sent_digest == Some(digest) && delivery.done > 0 {
+        return parts.store.settle(&parts.tenant, &Delivery { done: version, ..delivery }).await;
+    }
+    let mut row = Row::new(parts.store.clone(), parts.tenant.clone(), delivery)
+        .map_err(|e| Error::Unreadable(format!("progress of a delivery: {e}")))?;
+    let within = Duration::from_millis(parts.settings.operation_within.millis().0);
+    let outcome = match tokio::time::timeout(within, parts.connector.upsert_log(&log, &mut row)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::unknown(format!("{} did not answer in time", parts.info.name))),
+    };
+    match outcome {
+        Ok(saved) => settle_saved(lane, row.delivery, version, digest, saved).await,
+        Err(failure) => settle_failed(lane, row.delivery, failure).await,
+    }
+}
+
+/// The latest account of an interaction.
+async fn make(lane: &Lane, interaction: InteractionId) -> Result<Option<Log>, Error> {
+    let parts = &lane.parts;
+    let rows = parts.store.read_interaction(&parts.tenant, interaction).await?;
+    let content: HashMap<_, _> =
+        parts.store.content(&parts.tenant, &content_of(&rows)).await?.into_iter().collect();
+    let policy = parts.drive.read(&parts.tenant, |engine| engine.policy().clone()).await;
+    let policy = policy.map_err(|refusal| Error::Refused(refusal.message))?;
+    Ok(account(&rows, &content, &policy, &parts.info.id))
+}
+
+/// A digest over what a CRM would see; the version alone is no reason to send again.
+fn digest_of(log: &Log) -> [u8; 32] {
+    let unversioned = Log { version: 0, ..log.clone() };
+    let bytes = serde_json::to_vec(&unversioned).unwrap_or_default();
+    let mut out = [0; 32];
+    out.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref());
+    out
+}
+
+async fn settle_saved(
+    lane: &Lane,
+    delivery: Delivery,
+    version: u64,
+    digest: [u8; 32],
+    saved: Saved,
+) -> Result<(), Error> {
+    lane.gate().succeeded();
+    Counts::add(&lane.counts.logs_saved);
+    // Told before it is settled: a crash between the two repeats the telling, which is harmless.
+    let state = LogState::Saved { record: saved.record, label: saved.label, url: saved.url };
+    tell_state(lane, delivery.interaction, state).await;
+    let done = Delivery {
+        done: version,
+        attempt: 0,
+        tried_ms: 0,
+        last_error: None,
+        sent_digest: Some(digest),
+        ..delivery
+    };
+    lane.parts.store.settle(&lane.parts.tenant, &done).await
+}
+
+async fn settle_failed(lane: &Lane, delivery: Delivery, failure: Failure) -> Result<(), Error> {
+    let now = lane.parts.clock.now();
+    let interaction = delivery.interaction;
+    let (delivery, state) = fail(lane, now, delivery, failure);
+    match &state {
+        LogState::Refused { reason } => {
+            Counts::add(&lane.counts.logs_dead);
+            tracing::warn!(connection = %lane.parts.info.id, %interaction, reason, "a log went to the dead letters");
+        }
+        LogState::Delayed { reason, .. } => {
+            Counts::add(&lane.counts.logs_delayed);
+            tracing::info!(connection = %lane.parts.info.id, %interaction, reason, attempt = delivery.attempt, "a log is put off");
+        }
+        LogState::Sending | LogState::Saved { .. } => {}
+    }
+    lane.parts.store.settle(&lane.parts.tenant, &delivery).await?;
+    tell_state(lane, interaction, state).await;
+    Ok(())
+}
+
+/// What a failure does to the row, the gate, and what the agent reads.
+fn fail(lane: &Lane, now: Timestamp, delivery: Delivery, failure: Failure) -> (Delivery, LogState) {
+    let settings = &lane.parts.settings;
+    let delayed = |delivery: Delivery, next_at: Timestamp, reason: String| {
+        let delivery = Delivery { next_at, last_error: Some(reason.clone()), ..delivery };
+        (delivery, LogState::Delayed { reason, next_at })
+    };
+    match failure {
+        Failure::Retry { after, reason, .. } => {
+            lane.gate().failed(now, &reason);
+            let pause = back_off(settings, delivery.attempt, (lane.parts.chance)());
+            let pause = after.map_or(pause, |after| after.max(pause));
+            let tried_ms = delivery.tried_ms + pause.0;
+            if tried_ms > settings.retry_for.millis().0 {
+                let hours = settings.retry_for.millis().0 / 3_600_000;
+                return dead(delivery, format!("given up after being tried for {hours} h: {reason}"));
+            }
+            let attempt = delivery.attempt.saturating_add(1);
+            delayed(Delivery { attempt, tried_ms, ..delivery }, now + pause, reason)
+        }
+        // The clock of retries stands still while the connection is limited or unauthorised (D8).
+        Failure::Throttled { until, reason } => {
+            let until = lane.gate().limited(now, until, &reason);
+            delayed(delivery, until, reason)
+        }
+        Failure::Reauthorise { reason } => {
+            let until = lane.gate().unauthorised(now, &reason);
+            delayed(delivery, until, reason)
+        }
+        Failure::Reject { code, reason } => {
+            let reason = code.map_or(reason.clone(), |code| format!("{reason} ({code})"));
+            dead(delivery, reason)
+        }
+    }
+}
+
+fn dead(delivery: Delivery, reason: String) -> (Delivery, LogState) {
+    let delivery = Delivery { state: DeliveryState::Dead, last_error: Some(reason.clone()), ..delivery };
+    (delivery, LogState::Refused { reason })
+}
