@@ -1,0 +1,486 @@
+//! One log, one case (D6): what is sent when, and what is read before it is sent again.
+//!
+//! Every call whose answer could be lost is written into the ledger first. After a lost answer or a crash the next
+//! try reads by our key, then goes on. A field that a person changed in Salesforce is left as it is. The ledger
+//! holds digests, never what was said.
+
+use crate::client::{Place, Upload};
+use crate::connector::Salesforce;
+use crate::map::{self, Fields, digest};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tieline_connector_api::connector::Saved;
+use tieline_connector_api::ledger::{Pending, Progress};
+use tieline_connector_api::{Failure, Known, Ledger, Outcome};
+use tieline_model::crm::{Log, Record};
+
+/// In `Progress::done`: the record is the interaction's own case, made by us.
+const OWN: &str = "case";
+/// In `Progress::done`: the log lies as a file under somebody else's case.
+const UNDER: &str = "under:";
+/// In `Progress::done`: digest of the transcript's file that is there.
+const FILE: &str = "file:";
+/// In `Progress::done`: the version of the log that was begun last.
+const VERSION: &str = "version:";
+/// In `Progress::done`: a value that a person's edit keeps out, as `kept:field:digest`.
+const KEPT: &str = "kept:";
+
+/// Digests that were tried for each field: several, when several tries lost their answers.
+type Tried = BTreeMap<String, Vec<String>>;
+
+/// One try.
+struct Delivery<'a> {
+    crm: &'a Salesforce,
+    log: &'a Log,
+    key: String,
+    ledger: &'a mut dyn Ledger,
+}
+
+pub(crate) async fn deliver(crm: &Salesforce, log: &Log, ledger: &mut dyn Ledger) -> Outcome<Saved> {
+    let mut delivery = Delivery { crm, log, key: log.key(), ledger };
+    let result = delivery.run().await;
+    // While a step is unsure, so is the whole: a later failure that did nothing does not make it sure.
+    match result {
+        Err(Failure::Retry { after, known: Known::NotDone, reason }) if delivery.now().pending.is_some() => {
+            Err(Failure::Retry { after, known: Known::Unknown, reason })
+        }
+        other => other,
+    }
+}
+
+impl Delivery<'_> {
+    async fn run(&mut self) -> Outcome<Saved> {
+        let begun = self.value_of(VERSION).and_then(|v| v.parse().ok()).unwrap_or(0_u64);
+        if self.log.version < begun {
+            // Versions only grow; what an older one says is in the newer one that was begun.
+            return self
+                .saved()
+                .ok_or_else(|| Failure::retry("an older account of the interaction came after a newer"));
+        }
+        if self.now().pending.as_ref().is_some_and(|p| p.step == OWN) {
+            self.settle_create().await?;
+        }
+        if let Some(case) = self.other_case()
+            && let Some(case) = self.reachable(&case).await?
+        {
+            self.put_under(&case).await?;
+            return self.finish().await;
+        }
+        if self.is_done(OWN) {
+            self.update_case().await?;
+        } else {
+            self.create_case().await?;
+        }
+        if map::wants_file(self.log, &self.crm.settings) {
+            self.put_file(false).await?;
+        }
+        self.finish().await
+    }
+
+    // ------------------------------------------------------------ the ledger
+
+    fn now(&self) -> &Progress {
+        self.ledger.progress()
+    }
+    fn is_done(&self, step: &str) -> bool {
+        self.now().done.contains(step)
+    }
+    fn value_of(&self, prefix: &str) -> Option<String> {
+        self.now().done.iter().find_map(|step| step.strip_prefix(prefix)).map(str::to_owned)
+    }
+
+    /// Changes what is remembered; nothing is written when nothing changes.
+    async fn remember(&mut self, change: impl FnOnce(&mut Progress)) -> Outcome<()> {
+        let mut next = self.now().clone();
+        change(&mut next);
+        if next != *self.now() {
+            self.ledger.save(next).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers a call that is about to be sent.
+    async fn about_to(&mut self, step: &str, body: String) -> Outcome<()> {
+        let pending = Pending { step: step.to_owned(), body };
+        let version = self.log.version;
+        self.remember(|p| {
+            set(p, VERSION, &version.to_string());
+            p.pending = Some(pending);
+        })
+        .await
+    }
+
+    /// What the step that is unsure may have written.
+    fn tried(&self) -> Tried {
+        let body = self.now().pending.as_ref().map(|p| p.body.as_str()).unwrap_or_default();
+        serde_json::from_str(body).unwrap_or_default()
+    }
+
+    fn saved(&self) -> Option<Saved> {
+        let record = self.now().record.clone().filter(|_| self.now().pending.is_none())?;
+        let label = self.now().label.clone()?;
+        Some(Saved { url: self.crm.page(&record), record, label })
+    }
+
+    /// Asks for the case's number, if nothing has told it yet.
+    async fn finish(&mut self) -> Outcome<Saved> {
+        let record =
+            self.now().record.clone().ok_or_else(|| Failure::unknown("the case's id is not known"))?;
+        if self.now().label.is_none() {
+            let row = self.crm.client.by_id(&record.object, record.id.as_str(), &["CaseNumber"]).await?;
+            let label = row.as_ref().and_then(label).unwrap_or_else(|| "Case".to_owned());
+            self.remember(|p| p.label = Some(label)).await?;
+        }
+        let version = self.log.version;
+        self.remember(|p| set(p, VERSION, &version.to_string())).await?;
+        self.saved().ok_or_else(|| Failure::unknown("the case's id is not known"))
+    }
+
+    // ------------------------------------------------------------ the interaction's own case
+
+    /// A create was sent and not answered: looks whether it came through.
+    async fn settle_create(&mut self) -> Outcome<()> {
+        let tried = self.tried();
+        let mut names: Vec<&str> = vec!["Id", "CaseNumber"];
+        names.extend(tried.keys().map(String::as_str));
+        let key_field = &self.crm.settings.key_field;
+        let Some(row) = self.crm.client.by_key("Case", key_field, &self.key, &names).await? else {
+            return Ok(());
+        };
+        let Some(record) = map::record("Case", &row) else {
+            return Err(Failure::unknown("Salesforce answered without the case's id"));
+        };
+        let mut sent = BTreeMap::new();
+        for (name, digests) in &tried {
+            let there = digest(&self.key, name, row.get(name).unwrap_or(&Value::Null));
+            // A value that none of our tries wrote is a person's; what we sent last is what it is compared with.
+            let ours = if digests.contains(&there) { Some(there) } else { digests.last().cloned() };
+            sent.extend(ours.map(|d| (name.clone(), d)));
+        }
+        let label = label(&row);
+        self.remember(|p| adopt(p, record, sent, label)).await
+    }
+
+    async fn create_case(&mut self) -> Outcome<()> {
+        let crm = self.crm;
+        let mut fields = map::create_set(self.log, &crm.settings);
+        let mut tried = self.tried();
+        for (name, value) in map::update_set(self.log, &crm.settings) {
+            let digests = tried.entry(name.clone()).or_default();
+            let next = digest(&self.key, &name, &value);
+            digests.retain(|d| *d != next);
+            digests.push(next);
+        }
+        self.about_to(OWN, json!(tried).to_string()).await?;
+        let assign = crm.settings.case.assign;
+        let mut made =
+            crm.client.upsert("Case", &crm.settings.key_field, &self.key, fields.clone(), assign).await;
+        if let Err(failure) = &made
+            && self.crm.repoint(failure, &mut fields).await?
+        {
+            made = crm.client.upsert("Case", &crm.settings.key_field, &self.key, fields, assign).await;
+        }
+        let made = made?;
+        tracing::debug!(created = made.created, "case upserted");
+        let id =
+            made.id.parse().map_err(|_| Failure::unknown("Salesforce answered without the case's id"))?;
+        let record = Record { object: "Case".into(), id };
+        let sent = map::digests(&self.key, &map::update_set(self.log, &crm.settings));
+        self.remember(|p| adopt(p, record, sent, None)).await
+    }
+
+    /// Later facts: sends what changed on our side, except where a person changed it in Salesforce.
+    async fn update_case(&mut self) -> Outcome<()> {
+        let Some(record) = self.now().record.clone() else {
+            return Err(Failure::unknown("the case's id is not known"));
+        };
+        let mut want = map::update_set(self.log, &self.crm.settings);
+        if let Some(parent) = self.parent() {
+            want.insert("ParentId".into(), parent.id.as_str().into());
+        }
+        let tried = if self.is_pending("update") { self.tried() } else { Tried::new() };
+        let changed = self.changed(want, &tried);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = changed.keys().map(String::as_str).collect();
+        let row = self.crm.client.by_id("Case", record.id.as_str(), &names).await?;
+        let Some(row) = row else { return self.follow_case(&record).await };
+        let (send, mut sent, kept) = self.sift(changed, &row, &tried);
+        if !send.is_empty() {
+            let digests = map::digests(&self.key, &send);
+            let body: Tried = digests.iter().map(|(n, d)| (n.clone(), vec![d.clone()])).collect();
+            self.about_to("update", json!(body).to_string()).await?;
+            let mut send = send;
+            let mut done = self.crm.client.update("Case", record.id.as_str(), send.clone()).await;
+            if let Err(failure) = &done
+                && self.crm.repoint(failure, &mut send).await?
+                && !send.is_empty()
+            {
+                done = self.crm.client.update("Case", record.id.as_str(), send).await;
+            }
+            done?;
+            sent.extend(digests);
+        }
+        self.remember(|p| {
+            p.sent.extend(sent);
+            p.done.retain(|step| !step.starts_with(KEPT) || kept.contains(step));
+            p.done.extend(kept);
+            p.pending = None;
+        })
+        .await
+    }
+
+    fn is_pending(&self, step: &str) -> bool {
+        self.now().pending.as_ref().is_some_and(|p| p.step == step)
+    }
+
+    /// Fields whose value is not the one sent last, or that an unsure update may have touched.
+    fn changed(&self, want: Fields, tried: &Tried) -> Fields {
+        let progress = self.now();
+        let empty = |name: &str| digest(&self.key, name, &Value::Null);
+        want.into_iter()
+            .filter(|(name, value)| {
+                let next = digest(&self.key, name, value);
+                let before = progress.sent.get(name).cloned().unwrap_or_else(|| empty(name));
+                let kept = progress.done.contains(&format!("{KEPT}{name}:{next}"));
+                (next != before && !kept) || tried.contains_key(name)
+            })
+            .collect()
+    }
+
+    /// Parts fields into those to send, those that are there already (with their digests), and those that a person
+    /// changed, which are kept.
+    fn sift(
+        &self,
+        changed: Fields,
+        row: &Value,
+        tried: &Tried,
+    ) -> (Fields, BTreeMap<String, String>, Vec<String>) {
+        let (mut send, mut sent, mut kept) = (Fields::new(), BTreeMap::new(), Vec::new());
+        for (name, value) in changed {
+            let next = digest(&self.key, &name, &value);
+            let there = digest(&self.key, &name, row.get(&name).unwrap_or(&Value::Null));
+            let before = self.now().sent.get(&name).cloned();
+            let before = before.unwrap_or_else(|| digest(&self.key, &name, &Value::Null));
+            let ours = there == before || tried.get(&name).is_some_and(|digests| digests.contains(&there));
+            if there == next {
+                sent.insert(name, next);
+            } else if ours {
+                send.insert(name, value);
+            } else {
+                kept.push(format!("{KEPT}{name}:{next}"));
+            }
+        }
+        (send, sent, kept)
+    }
+
+    /// Our case is no longer there: follows it if it was merged into another.
+    async fn follow_case(&mut self, record: &Record) -> Outcome<()> {
+        let Some(id) = self.crm.survivor("Case", record.id.as_str()).await? else {
+            let reason = "the case was deleted in Salesforce; restore it there to have later facts added";
+            return Err(Failure::reject(Some("ENTITY_IS_DELETED"), reason));
+        };
+        let id = id.parse().map_err(|_| Failure::reject(None, "Salesforce answered an id that is none"))?;
+        let record = Record { object: "Case".into(), id };
+        self.remember(|p| {
+            p.done.remove(OWN);
+            set(p, UNDER, record.id.as_str());
+            p.record = Some(record);
+            p.label = None;
+            p.pending = None;
+        })
+        .await
+    }
+
+    // ------------------------------------------------------------ somebody else's case
+
+    /// The case, not our own, under which the log goes as a file: the one named, or the one it lies under already.
+    fn other_case(&self) -> Option<Record> {
+        if self.is_done(OWN) {
+            return None;
+        }
+        let named =
+            self.log.case.clone().filter(|case| case.object == "Case" && map::is_id(case.id.as_str()));
+        named.or_else(|| self.value_of(UNDER).and(self.now().record.clone()))
+    }
+
+    /// The case that an own case becomes a child of, because an agent linked it after it was made.
+    fn parent(&self) -> Option<&Record> {
+        let own = self.now().record.as_ref()?;
+        let case =
+            self.log.case.as_ref().filter(|case| case.object == "Case" && map::is_id(case.id.as_str()))?;
+        (!map::same_id(case.id.as_str(), own.id.as_str())).then_some(case)
+    }
+
+    /// That case, or the one it was merged into; `None` when it is gone, so that the log gets a case of its own.
+    async fn reachable(&mut self, case: &Record) -> Outcome<Option<Record>> {
+        let known = self.value_of(UNDER).is_some_and(|id| map::same_id(&id, case.id.as_str()));
+        if known && self.now().label.is_some() {
+            return Ok(Some(case.clone()));
+        }
+        let mut case = case.clone();
+        for _ in 0..2 {
+            let row = self.crm.client.by_id("Case", case.id.as_str(), &["Id", "CaseNumber"]).await?;
+            if let Some(row) = row {
+                let (label, record) = (label(&row), case.clone());
+                self.remember(|p| {
+                    set(p, UNDER, record.id.as_str());
+                    p.record = Some(record);
+                    p.label = label;
+                })
+                .await?;
+                return Ok(Some(case));
+            }
+            let Some(id) = self.crm.survivor("Case", case.id.as_str()).await? else { break };
+            let Ok(id) = id.parse() else { break };
+            case.id = id;
+        }
+        self.remember(|p| p.done.retain(|step| !step.starts_with(UNDER))).await?;
+        Ok(None)
+    }
+
+    /// The log as one file under that case: its subject, description and status are other people's.
+    async fn put_under(&mut self, case: &Record) -> Outcome<()> {
+        let lies_elsewhere = self.value_of(FILE).is_some() && !self.is_done(&format!("at:{}", case.id));
+        self.put_file(true).await?;
+        if lies_elsewhere {
+            self.move_file(case).await?;
+        }
+        let at = case.id.to_string();
+        self.remember(|p| set(p, "at:", &at)).await
+    }
+
+    // ------------------------------------------------------------ the file
+
+    /// Uploads the file once; later facts become its next version.
+    async fn put_file(&mut self, with_account: bool) -> Outcome<()> {
+        let content = map::transcript_file(self.log, with_account);
+        let mark = digest(&self.key, FILE, &Value::String(content.clone()));
+        if self.is_done(&format!("{FILE}{mark}")) {
+            return Ok(());
+        }
+        let Some(record) = self.now().record.clone() else {
+            return Err(Failure::unknown("the case's id is not known"));
+        };
+        let title = map::file_name(self.log);
+        let unsure = self.is_pending("file");
+        let there = if unsure || self.value_of(FILE).is_some() { self.crm.file(&title).await? } else { None };
+        let landed = there.as_ref().is_some_and(|(_, description)| description.contains(&mark));
+        if !landed {
+            let place = there.as_ref().map(|(document, _)| Place::VersionOf(document));
+            let place = place.unwrap_or(Place::Under(record.id.as_str()));
+            self.about_to("file", mark.clone()).await?;
+            let description = format!("Written by Tieline, {mark}");
+            let upload = Upload { title: &title, description: &description, place, content: &content };
+            self.crm.client.upload(&upload).await?;
+        }
+        self.remember(|p| {
+            set(p, FILE, &mark);
+            p.pending = None;
+        })
+        .await
+    }
+
+    /// An agent linked another case: the file's link goes there.
+    async fn move_file(&mut self, case: &Record) -> Outcome<()> {
+        let Some((document, _)) = self.crm.file(&map::file_name(self.log)).await? else { return Ok(()) };
+        let links = self.crm.client.query(&map::soql_links(&document)).await?;
+        let points_at = |row: &Value, id: &str| {
+            row.get("LinkedEntityId").and_then(Value::as_str).is_some_and(|linked| map::same_id(linked, id))
+        };
+        if !links.iter().any(|row| points_at(row, case.id.as_str())) {
+            let link = json!({ "ContentDocumentId": document, "LinkedEntityId": case.id.as_str(), "ShareType": "V" });
+            self.crm.client.create("ContentDocumentLink", link).await?;
+        }
+        let Some(before) = self.value_of("at:") else { return Ok(()) };
+        for row in links.iter().filter(|row| points_at(row, &before)) {
+            if let Some(id) = row.get("Id").and_then(Value::as_str) {
+                self.crm.client.delete("ContentDocumentLink", id).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a delivery asks Salesforce beside its own record.
+impl Salesforce {
+    /// A contact that is gone: follows it to the record it was merged into, else leaves it out (D10). Says whether
+    /// the fields changed.
+    async fn repoint(&self, failure: &Failure, fields: &mut Fields) -> Outcome<bool> {
+        if !is_dead_reference(failure) {
+            return Ok(false);
+        }
+        for (field, object) in [("ContactId", "Contact"), ("AccountId", "Account")] {
+            let Some(id) = fields.get(field).and_then(Value::as_str).map(str::to_owned) else { continue };
+            match self.survivor(object, &id).await? {
+                Some(survivor) => fields.insert(field.into(), survivor.into()),
+                None => fields.remove(field),
+            };
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// The record that another one was merged into.
+    async fn survivor(&self, object: &str, id: &str) -> Outcome<Option<String>> {
+        if !map::is_id(id) {
+            return Ok(None);
+        }
+        let rows = match self.client.query_all(&map::soql_survivor(object, id)).await {
+            Ok(rows) => rows,
+            // The org may not have the field for this object: then nothing can be followed.
+            Err(Failure::Reject { .. }) => return Ok(None),
+            Err(
+                failure @ (Failure::Retry { .. } | Failure::Throttled { .. } | Failure::Reauthorise { .. }),
+            ) => {
+                return Err(failure);
+            }
+        };
+        let master = rows.first().and_then(|row| row.get("MasterRecordId")?.as_str());
+        Ok(master.filter(|m| map::is_id(m)).map(str::to_owned))
+    }
+
+    /// The file with this title: its document and what is noted at its newest version.
+    async fn file(&self, title: &str) -> Outcome<Option<(String, String)>> {
+        let rows = self.client.query(&map::soql_files(&[title.to_owned()])).await?;
+        let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+        let found = rows.first().and_then(|row| Some((text(row, "ContentDocumentId")?, row)));
+        Ok(found.map(|(document, row)| (document, text(row, "Description").unwrap_or_default())))
+    }
+}
+
+/// Replaces the one step that has this prefix.
+fn set(progress: &mut Progress, prefix: &str, value: &str) {
+    progress.done.retain(|step| !step.starts_with(prefix));
+    progress.done.insert(format!("{prefix}{value}"));
+}
+
+fn adopt(progress: &mut Progress, record: Record, sent: BTreeMap<String, String>, label: Option<String>) {
+    progress.done.insert(OWN.to_owned());
+    progress.record = Some(record);
+    progress.sent = sent;
+    progress.label = label.or(progress.label.take());
+    progress.pending = None;
+}
+
+fn label(row: &Value) -> Option<String> {
+    row.get("CaseNumber").and_then(Value::as_str).map(|number| format!("Case {number}"))
+}
+
+/// Salesforce says that a record pointed at is not there.
+fn is_dead_reference(failure: &Failure) -> bool {
+    match failure {
+        Failure::Reject { code: Some(code), .. } => matches!(
+            code.as_str(),
+            "ENTITY_IS_DELETED"
+                | "INVALID_CROSS_REFERENCE_KEY"
+                | "MALFORMED_ID"
+                | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
+        ),
+        Failure::Reject { code: None, .. }
+        | Failure::Retry { .. }
+        | Failure::Throttled { .. }
+        | Failure::Reauthorise { .. } => false,
+    }
+}
