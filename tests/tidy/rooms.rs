@@ -15,6 +15,8 @@ struct Room {
     crates: &'static [&'static str],
 }
 
+// `drive::Handle` lends the engine out for reading, so whoever holds the handle may name what it reads.
+
 /// What `drive` shows to rooms that only talk to it.
 const DRIVE: [&str; 6] =
     ["drive::Handle", "drive::Request", "drive::Done", "drive::Observer", "drive::content", "drive::person"];
@@ -27,9 +29,13 @@ const ROOMS: [Room; 8] = [
     Room { name: "journal", rooms: &[], crates: &[] },
     Room { name: "drive", rooms: &["journal"], crates: &["tieline_engine"] },
     Room { name: "bus", rooms: &["journal", "drive::*"], crates: &["tieline_connector_api"] },
-    Room { name: "dispatch", rooms: &["journal", "bus", "drive::*"], crates: &["tieline_connector_api"] },
+    Room {
+        name: "dispatch",
+        rooms: &["journal", "bus", "drive::*"],
+        crates: &["tieline_connector_api", "tieline_engine"],
+    },
     Room { name: "auth", rooms: &["journal"], crates: &[SECRET] },
-    Room { name: "http", rooms: &["auth", "drive::*", "dispatch::Handle"], crates: &[] },
+    Room { name: "http", rooms: &["auth", "drive::*", "dispatch::Handle"], crates: &["tieline_engine"] },
     Room {
         name: "daemon",
         rooms: &["journal", "drive", "bus", "dispatch", "auth", "http"],
@@ -267,7 +273,6 @@ impl Paths {
             syn::UseTree::Rename(name) => self.add(&with(&name.ident)),
             syn::UseTree::Glob(_) => self.add(before),
             syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.add_use(tree, before)),
-            _ => panic!("a kind of `use` that this test does not know"),
         }
     }
 
