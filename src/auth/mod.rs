@@ -1,1 +1,254 @@
-//! Room: auth.
+//! Who may come in: tokens, local accounts, signed tokens of others, producers, and how often anyone may try.
+//!
+//! No cookies anywhere: a page holds its token in memory and says it in the first frame or in `Authorization`.
+//! Nothing here knows HTTP; `http` asks and turns an [`Error`] into an answer.
+
+mod accounts;
+mod issuer;
+mod keys;
+mod throttle;
+mod token;
+
+pub use accounts::hash_password;
+pub use throttle::{Network, Rate, Throttle};
+pub use token::{AgentPass, CustomerPass, Issued, Role, Tokens};
+
+use crate::settings::{self, Secret, Settings};
+use accounts::Accounts;
+use issuer::Issuers;
+use keys::Keys;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tieline_model::{AgentId, Clock, CommandId, ConversationId, InteractionId, TenantId};
+
+/// Why somebody may not come in. The texts say nothing that an outsider could learn from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The token is not one of ours, is for something else, or has been tampered with.
+    #[error("this token is not valid here; sign in again")]
+    BadToken,
+    /// The token's time is over.
+    #[error("this token has expired; sign in again")]
+    Expired,
+    /// Agent or password is wrong, or the agent has no password.
+    #[error("agent or password is wrong")]
+    BadPassword,
+    /// Too many tries.
+    #[error("too many attempts; try again in a minute")]
+    TooOften,
+    /// Too many sign-ins are being checked.
+    #[error("too many people are signing in right now; try again in a few seconds")]
+    Busy,
+}
+
+/// Who may not even be built: the settings' keys will not do.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The key of an issuer is not a key.
+    #[error("`auth.issuers.{name}.key` is not a key for its algorithm: {why}")]
+    IssuerKey {
+        /// Which issuer.
+        name: String,
+        /// What the library says.
+        why: String,
+    },
+    /// The hash of an agent is not one.
+    #[error(
+        "`tenants.{tenant}.agents.{agent}.password_hash` is not an Argon2id hash; write what `tieline hash-password` prints"
+    )]
+    PasswordHash {
+        /// Whose contact centre.
+        tenant: TenantId,
+        /// Whose.
+        agent: AgentId,
+    },
+}
+
+/// The doorkeeper. Cheap to share; one per process.
+pub struct Auth {
+    keys: Keys,
+    tokens: Tokens,
+    accounts: Accounts,
+    issuers: Issuers,
+    producers: HashMap<[u8; 32], Producer>,
+    clock: Arc<dyn Clock>,
+    by_address: Throttle<Network>,
+    by_agent: Throttle<(TenantId, AgentId)>,
+    by_both: Throttle<(TenantId, AgentId, Network)>,
+    agents: HashMap<(TenantId, AgentId), Known>,
+}
+
+struct Known {
+    name: String,
+    role: Role,
+}
+
+/// Who writes events over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Producer {
+    /// The name it has in the settings; commands it causes are its own.
+    pub name: String,
+    /// The one contact centre it writes for.
+    pub tenant: TenantId,
+}
+
+/// What signing in gives.
+#[derive(Debug, Clone)]
+pub struct SignedInAgent {
+    /// The token.
+    pub issued: Issued,
+    /// Who.
+    pub agent: AgentId,
+    /// Name as shown.
+    pub name: String,
+}
+
+/// Over all addresses together an agent may fail so many times as often as over one, so that a stranger who guesses
+/// from elsewhere does not lock the agent out quickly.
+const ALL_ADDRESSES: u32 = 10;
+
+impl Auth {
+    /// Builds the doorkeeper from checked settings and the process's signing key
+    /// ([`settings::read_or_make_key`] of `auth.key_file`).
+    ///
+    /// # Errors
+    /// A key or hash in the settings is not what its algorithm needs.
+    pub fn new(settings: &Settings, key: &[u8; 32], clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
+        let auth = &settings.auth;
+        let keys = Keys::new(key);
+        let mut agents = HashMap::new();
+        for (tenant, its) in &settings.tenants {
+            for (agent, its) in &its.agents {
+                let role = if its.supervisor { Role::Supervisor } else { Role::Agent };
+                let name = its.name.clone().unwrap_or_else(|| agent.to_string());
+                agents.insert((tenant.clone(), agent.clone()), Known { name, role });
+            }
+        }
+        let producers = auth.producers.iter().filter_map(|(name, its)| {
+            let token = its.token.as_ref().map(Secret::reveal)?;
+            Some((keys.fingerprint(token), Producer { name: name.clone(), tenant: its.tenant.clone() }))
+        });
+        Ok(Self {
+            producers: producers.collect(),
+            tokens: Tokens::new(&keys, auth, Arc::clone(&clock)),
+            accounts: Accounts::new(settings)?,
+            issuers: Issuers::new(&auth.issuers, auth.leeway)?,
+            by_address: Throttle::new(Rate::per_minute(auth.sign_ins_per_minute)),
+            by_both: Throttle::new(Rate::per_minute(auth.failures_per_agent)),
+            by_agent: Throttle::new(Rate::per_minute(auth.failures_per_agent.saturating_mul(ALL_ADDRESSES))),
+            keys,
+            clock,
+            agents,
+        })
+    }
+
+    /// Makes and checks tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Signs an agent in with a password. An unknown agent costs the same work as a wrong password.
+    ///
+    /// # Errors
+    /// Wrong, too often, or too many at once.
+    pub async fn sign_in(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentId,
+        password: Secret,
+        from: IpAddr,
+    ) -> Result<SignedInAgent, Error> {
+        let now = self.clock.now();
+        let network = Network::of(from);
+        if !self.by_address.take(network, now) {
+            return Err(Error::TooOften);
+        }
+        let (one, all) = ((tenant.clone(), agent.clone(), network), (tenant.clone(), agent.clone()));
+        if !self.by_both.would_take(&one, now) || !self.by_agent.would_take(&all, now) {
+            return Err(Error::TooOften);
+        }
+        let good = self.accounts.check(tenant, agent, password).await?;
+        if !good {
+            // Tries count when they fail: several at once may all have passed the question above.
+            let both = self.by_both.take(one, now);
+            let any = self.by_agent.take(all, now);
+            return Err(if both && any { Error::BadPassword } else { Error::TooOften });
+        }
+        self.admit(tenant, agent)
+    }
+
+    /// Signs an agent in with a signed token of a configured issuer.
+    ///
+    /// # Errors
+    /// Not a token of an issuer of this tenant, expired, names nobody here, or too often.
+    pub fn sign_in_by_token(
+        &self,
+        tenant: &TenantId,
+        token: &str,
+        from: IpAddr,
+    ) -> Result<SignedInAgent, Error> {
+        let now = self.clock.now();
+        if !self.by_address.take(Network::of(from), now) {
+            return Err(Error::TooOften);
+        }
+        let agent = self.issuers.agent(tenant, token, now)?;
+        self.admit(tenant, &agent)
+    }
+
+    fn admit(&self, tenant: &TenantId, agent: &AgentId) -> Result<SignedInAgent, Error> {
+        let key = (tenant.clone(), agent.clone());
+        let known = self.agents.get(&key).ok_or(Error::BadToken)?;
+        let issued = self.tokens.agent(tenant, agent, known.role);
+        Ok(SignedInAgent { issued, agent: agent.clone(), name: known.name.clone() })
+    }
+
+    /// Whether the settings (still) know the agent.
+    #[must_use]
+    pub fn knows(&self, tenant: &TenantId, agent: &AgentId) -> bool {
+        self.agents.contains_key(&(tenant.clone(), agent.clone()))
+    }
+
+    /// Who a producer's bearer token belongs to.
+    ///
+    /// # Errors
+    /// Nobody, or a producer of another contact centre: both alike.
+    pub fn producer(&self, tenant: &TenantId, token: &str) -> Result<&Producer, Error> {
+        let found = self.producers.get(&self.keys.fingerprint(token));
+        found.filter(|p| p.tenant == *tenant).ok_or(Error::BadToken)
+    }
+
+    /// The ids of a chat that a customer starts under a command id: the same again for the same id, and not to be
+    /// guessed without the key.
+    #[must_use]
+    pub fn chat_ids(&self, tenant: &TenantId, id: &CommandId) -> (InteractionId, ConversationId) {
+        let parts = [tenant.as_str(), id.as_str()];
+        (
+            InteractionId(self.keys.id("interaction", &parts)),
+            ConversationId(self.keys.id("conversation", &parts)),
+        )
+    }
+
+    /// The ids of a call that a producer reports first: the same again for the same call.
+    #[must_use]
+    pub fn call_ids(&self, tenant: &TenantId, call: &str) -> (InteractionId, ConversationId) {
+        let parts = [tenant.as_str(), call];
+        (
+            InteractionId(self.keys.id("call", &parts)),
+            ConversationId(self.keys.id("call-conversation", &parts)),
+        )
+    }
+}
+
+impl From<settings::Algorithm> for jsonwebtoken::Algorithm {
+    fn from(algorithm: settings::Algorithm) -> Self {
+        match algorithm {
+            settings::Algorithm::HS256 => Self::HS256,
+            settings::Algorithm::RS256 => Self::RS256,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
