@@ -433,18 +433,27 @@ impl Engine {
         });
     }
 
+    /// A call the agent has answered and that is not over, if there is one.
+    fn other_call(&self, agent: &AgentId) -> Option<InteractionId> {
+        let calls = self.agents.get(agent)?.calls.iter();
+        calls.copied().find(|i| {
+            let state = self.calls.get(i).map(|c| &c.state);
+            matches!(state, Some(CallState::Answered { agent: by, .. }) if by == agent)
+        })
+    }
+
     fn call_over(&mut self, call: &CallId, id: InteractionId, at: Timestamp) {
         self.stops_ringing(id);
-        if let Some(Call { state: CallState::Answered { agent, .. }, .. }) = self.calls.get(&id) {
-            let agent = agent.clone();
+        let over = self.calls.remove(&id);
+        if let Some(Call { state: CallState::Answered { agent, .. }, .. }) = over {
+            let other = self.other_call(&agent);
             self.with_agent(&agent, |a| {
                 a.calls.remove(&id);
-                a.talking = a.talking.filter(|i| *i != id);
+                a.talking = a.talking.filter(|i| *i != id).or(other);
                 a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty());
                 a.idle_since = at;
             });
         }
-        self.calls.remove(&id);
         self.call_ids.remove(call);
         self.ended_calls.push_back(call.clone());
         if self.ended_calls.len() > ENDED_CALLS_MAX {
