@@ -418,6 +418,7 @@ impl Engine {
         for agent in agents.clone() {
             self.with_agent(&agent, |a| {
                 a.calls.remove(&id);
+                a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty());
             });
         }
     }
