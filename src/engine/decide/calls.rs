@@ -62,6 +62,7 @@ impl Engine {
             Some(CallState::Ringing { .. }) | None => {}
         }
         let mut events = Vec::new();
+        let spared = self.spared(known, |agent| rang.agents.contains(agent));
         for agent in &rang.agents {
             events.extend(self.withdraw_from(agent, WithdrawnWhy::Call));
             if self.policy.calls.park_on == ParkOn::Ringing {
@@ -77,7 +78,16 @@ impl Engine {
             numbers: *rang.numbers,
             withheld: rang.withheld,
         });
+        events.extend(spared.iter().flat_map(|agent| self.after_call(now, agent, rang.id)));
         events
+    }
+
+    /// Agents at whom the call rings and will not any more, because it goes on without them.
+    fn spared(&self, known: Option<&Call>, stays: impl Fn(&AgentId) -> bool) -> Vec<AgentId> {
+        match known.map(|c| &c.state) {
+            Some(CallState::Ringing { agents }) => agents.iter().filter(|a| !stays(a)).cloned().collect(),
+            Some(CallState::Answered { .. }) | None => Vec::new(),
+        }
     }
 
     fn answered(
@@ -100,6 +110,8 @@ impl Engine {
             conversation,
             agent: agent.clone(),
         });
+        let spared = self.spared(known, |other| other == agent);
+        events.extend(spared.iter().flat_map(|other| self.after_call(now, other, interaction)));
         events
     }
 
