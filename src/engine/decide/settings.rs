@@ -4,7 +4,7 @@ use super::Decision;
 use crate::state::{Engine, Stage};
 use tieline_model::command::Presence;
 use tieline_model::event::{PresenceWhy, WithdrawnWhy};
-use tieline_model::policy::TenantPolicy;
+use tieline_model::policy::{Delivery, TenantPolicy};
 use tieline_model::{AgentId, Code, Event, Refusal};
 
 impl Engine {
@@ -28,7 +28,8 @@ impl Engine {
                 events.extend(self.removed(id));
             } else if let Some(chat) = agent.offered.and_then(|i| self.chats.get(&i)) {
                 let serves = policy.agents.get(id).is_some_and(|p| p.queues.contains(&chat.queue));
-                if let (Stage::Offered(offer), false) = (&chat.stage, serves) {
+                let offers = policy.queues.get(&chat.queue).is_some_and(|q| q.delivery == Delivery::Offer);
+                if let (Stage::Offered(offer), false) = (&chat.stage, serves && offers) {
                     events.push(self.withdraw(chat, offer, WithdrawnWhy::Settings));
                 }
             }
