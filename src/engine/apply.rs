@@ -80,6 +80,7 @@ impl Engine {
             }
             Event::ChatAssigned { interaction, agent, deadline, .. } => {
                 self.own(*interaction, agent, Place::New, *deadline);
+                self.with_agent(agent, |a| a.idle_since = at);
             }
             Event::ChatReturned { interaction, agent, .. } => self.returned(*interaction, agent, at),
             Event::ItemActivated { interaction, agent, wrap_up_deadline } => {
