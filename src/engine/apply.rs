@@ -239,7 +239,11 @@ impl Engine {
         }
         self.with_agent(&offer.agent, |a| {
             a.offered = None;
-            a.idle_since = at;
+            match fate {
+                OfferFate::Accepted | OfferFate::Rejected | OfferFate::Missed => a.idle_since = at,
+                // Nobody's doing; it must not cost the agent's place among the idle (A10).
+                OfferFate::Withdrawn => {}
+            }
         });
     }
 
