@@ -63,7 +63,14 @@ impl Engine {
         }
         let why = ReturnedWhy::Unopened;
         let mut events = vec![Event::ChatReturned { interaction: id, agent: agent.clone(), why }];
-        events.extend(self.break_after_miss(&chat.queue, agent));
+        if self.agents.get(agent).is_none_or(|a| a.sessions.is_empty()) {
+            // A lost connection costs the agent nothing (A8).
+            return events;
+        }
+        if let Some(to_break) = self.break_after_miss(&chat.queue, agent) {
+            events.extend(self.withdraw_from(agent, WithdrawnWhy::PresenceLeft));
+            events.push(to_break);
+        }
         events
     }
 }

@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// Takes back what is offered to an agent, if anything is.
-    pub(super) fn withdraw_from(&self, agent: &AgentId, why: WithdrawnWhy) -> Option<Event> {
+    pub(crate) fn withdraw_from(&self, agent: &AgentId, why: WithdrawnWhy) -> Option<Event> {
         let chat = self.chats.get(&self.agents.get(agent)?.offered?)?;
         match &chat.stage {
             Stage::Offered(offer) => Some(self.withdraw(chat, offer, why)),
