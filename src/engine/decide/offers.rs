@@ -11,7 +11,7 @@ impl Engine {
         let chat = self.offered_chat(agent, id)?;
         let offer = match self.open_offer(agent, id, chat) {
             Ok(offer) => offer,
-            Err(OfferFate::Accepted) => return Ok(Vec::new()),
+            Err(OfferFate::Accepted) if self.owns(agent, chat) => return Ok(Vec::new()),
             Err(fate) => return Err(self.too_late(chat, fate)),
         };
         if offer.deadline <= now {
@@ -84,6 +84,10 @@ impl Engine {
         }
         let past = chat.past_offers.iter().rev().find(|(o, _, _)| *o == id);
         Err(past.map_or(OfferFate::Withdrawn, |(_, _, fate)| *fate))
+    }
+
+    fn owns(&self, agent: &AgentId, chat: &Chat) -> bool {
+        matches!(&chat.stage, Stage::Owned { agent: owner, .. } if owner == agent)
     }
 
     /// Says what became of an offer that no longer stands.
