@@ -48,7 +48,7 @@ impl Engine {
         let Stage::Owned { agent, talk: Talk::WrapUp { .. }, .. } = &chat.stage else { return Vec::new() };
         let mut events = self.finish(now, chat, by);
         let state = self.agent_state(agent);
-        if state.active == Some(id) && state.talking.is_none() {
+        if state.active.is_none_or(|active| active == id) && state.talking.is_none() {
             events.extend(self.grant_wish(now, agent, Some(id)));
         }
         events
