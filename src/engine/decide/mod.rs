@@ -33,7 +33,7 @@ impl Engine {
                 Ok(vec![Event::Resumed { down: *down }])
             }
             Wish::Connect { session } => self.connect(self.agent_of(by)?, *session),
-            Wish::Disconnect { agent, session } => self.disconnect(agent, *session),
+            Wish::Disconnect { agent, session } => self.disconnect(by, agent, *session),
             Wish::SetPresence { presence, confirmed } => {
                 self.set_presence(now, self.agent_of(by)?, presence, *confirmed)
             }
@@ -146,7 +146,19 @@ impl Engine {
         Ok(vec![Event::AgentConnected { agent: agent.clone(), session }])
     }
 
-    fn disconnect(&self, agent: &AgentId, session: SessionId) -> Decision {
+    /// An agent that settings no longer know may still go, so this does not ask [`Self::agent_of`].
+    fn disconnect(&self, by: &Actor, agent: &AgentId, session: SessionId) -> Decision {
+        match by {
+            Actor::Daemon => {}
+            Actor::Agent { agent: own } if own == agent => {}
+            Actor::Agent { .. }
+            | Actor::Customer { .. }
+            | Actor::Producer { .. }
+            | Actor::Connection { .. } => {
+                let message = "only the daemon and the agent take an agent's session away";
+                return Err(Refusal::new(Code::NotPermitted, message));
+            }
+        }
         if !self.agent_state(agent).sessions.contains(&session) {
             return Ok(Vec::new());
         }
