@@ -24,7 +24,8 @@ impl Engine {
         }
         let mut events = Vec::new();
         for (id, agent) in &self.agents {
-            if !policy.agents.contains_key(id) && agent.presence != Presence::Offline {
+            let idle = agent.presence == Presence::Offline && agent.wish.is_none();
+            if !policy.agents.contains_key(id) && !idle {
                 events.extend(self.removed(id));
             } else if let Some(chat) = agent.offered.and_then(|i| self.chats.get(&i)) {
                 let serves = policy.agents.get(id).is_some_and(|p| p.queues.contains(&chat.queue));
