@@ -1,0 +1,264 @@
+//! A10, B4, B5, E1, E2 (the engine's part).
+
+use crate::centre::*;
+use tieline_engine::Stage;
+use tieline_model::Code;
+use tieline_model::command::Presence;
+use tieline_model::live::{Place, Status};
+use tieline_model::policy::{AfterCall, ParkOn};
+
+fn handling() -> Centre {
+    handling_with(|_| {})
+}
+
+fn handling_with(change: impl FnOnce(&mut tieline_model::policy::TenantPolicy)) -> Centre {
+    let mut c = Centre::with(|p| {
+        of(p, "ben").queues.clear();
+        change(p);
+    });
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.happened();
+    c
+}
+
+fn place(c: &Centre, n: u128) -> Place {
+    match &c.seen(n).stage {
+        Stage::Owned { place, .. } => *place,
+        other => panic!("not owned: {other:?}"),
+    }
+}
+
+// proves A10
+#[test]
+fn a_ringing_call_withdraws_the_offer_and_blocks_the_next() {
+    let mut c = Centre::new();
+    c.customer(1).starts();
+    c.happened();
+    c.call("c1").rings_at(&["anna"]);
+    assert_eq!(
+        c.happened(),
+        ["#1 withdrawn from anna (Call)", "c1 rang at [anna]", "#1 offered to ben, v2, for 30000"]
+    );
+    c.customer(2).starts();
+    c.happened();
+    c.call("c1").ends();
+    assert_eq!(c.happened(), ["c1 ended Missed", "#2 offered to anna, v1, for 30000"]);
+}
+
+// proves B4
+#[test]
+fn an_answered_call_parks_the_active_chat() {
+    let mut c = handling();
+    c.call("c1").rings_at(&["anna"]);
+    assert_eq!(place(&c, 1), Place::Active, "ringing alone does not park");
+    c.happened();
+    c.call("c1").answered_by("anna");
+    assert_eq!(c.happened(), ["#1 parked for anna by Call, left none", "c1 answered by anna"]);
+    assert_eq!(c.status("anna"), Status::OnCall);
+}
+
+// proves B4
+#[test]
+fn a_call_stops_the_timer_of_an_active_wrap_up() {
+    let mut c = handling();
+    c.anna().ends(1);
+    c.after_ms(20_500);
+    c.happened();
+    c.call("c1").answered_by("anna");
+    assert_eq!(c.happened()[0], "#1 parked for anna by Call, left 39500");
+    c.after(3_600);
+    c.happened();
+    c.call("c1").ends();
+    assert_eq!(c.happened(), ["c1 ended Answered", "#1 activated by anna, wrap-up 39500"]);
+}
+
+// proves B4
+#[test]
+fn ringing_parks_where_it_is_set_so() {
+    let mut c = handling_with(|p| p.calls.park_on = ParkOn::Ringing);
+    c.call("c1").rings_at(&["anna"]);
+    assert_eq!(c.happened(), ["#1 parked for anna by Call, left none", "c1 rang at [anna]"]);
+}
+
+// proves B5
+#[test]
+fn a_chat_the_customer_ends_during_the_call_becomes_active_wrap_up_after_it() {
+    let mut c = handling();
+    c.call("c1").answered_by("anna");
+    c.customer(1).ends(1);
+    c.after(300);
+    c.happened();
+    assert_eq!(place(&c, 1), Place::Parked);
+    c.call("c1").ends();
+    assert_eq!(c.happened(), ["c1 ended Answered", "#1 activated by anna, wrap-up 60000"]);
+    assert_eq!(c.status("anna"), Status::WrapUp);
+}
+
+// proves B5
+#[test]
+fn a_chat_still_in_progress_stays_parked_after_the_call() {
+    let mut c = handling();
+    c.call("c1").answered_by("anna");
+    c.call("c1").ends();
+    assert_eq!(place(&c, 1), Place::Parked);
+    c.anna().activates(1);
+}
+
+// proves B5
+#[test]
+fn resume_last_takes_up_a_chat_in_progress_too() {
+    let mut c = handling_with(|p| p.calls.after_call = AfterCall::ResumeLast);
+    c.call("c1").answered_by("anna");
+    c.call("c1").ends();
+    assert_eq!(place(&c, 1), Place::Active);
+}
+
+// proves B5
+#[test]
+fn another_parked_chat_that_ends_during_the_call_stays_parked() {
+    let mut c = handling();
+    c.anna().parks(1);
+    c.customer(2).starts();
+    c.anna().accepts();
+    c.call("c1").answered_by("anna");
+    c.customer(1).ends(1);
+    c.call("c1").ends();
+    assert_eq!((place(&c, 1), place(&c, 2)), (Place::Parked, Place::Parked));
+}
+
+// proves B5
+#[test]
+fn what_one_call_parked_is_no_business_of_a_later_call() {
+    let mut c = handling_with(|p| p.calls.park_on = ParkOn::Ringing);
+    c.call("c1").rings_at(&["anna"]);
+    c.call("c1").ends();
+    assert_eq!(place(&c, 1), Place::Parked, "in progress, so it stays parked");
+    c.customer(1).ends(1);
+    c.call("c2").answered_by("anna");
+    c.call("c2").ends();
+    assert_eq!(place(&c, 1), Place::Parked, "it ended between the calls, so it waits to be activated");
+}
+
+// proves B4, B5
+#[test]
+fn when_a_colleague_answers_the_wrap_up_that_ringing_parked_goes_on() {
+    let mut c = handling_with(|p| p.calls.park_on = ParkOn::Ringing);
+    c.anna().ends(1);
+    c.call("c1").rings_at(&["anna", "ben"]);
+    assert_eq!(place(&c, 1), Place::Parked);
+    c.happened();
+    c.call("c1").answered_by("ben");
+    assert_eq!(c.happened(), ["c1 answered by ben", "#1 activated by anna, wrap-up 60000"]);
+}
+
+// proves B4, B5
+#[test]
+fn when_ringing_moves_on_the_wrap_up_it_parked_goes_on() {
+    let mut c = handling_with(|p| p.calls.park_on = ParkOn::Ringing);
+    c.anna().ends(1);
+    c.call("c1").rings_at(&["anna"]);
+    c.happened();
+    c.call("c1").rings_at(&["ben"]);
+    assert_eq!(c.happened(), ["c1 rang at [ben]", "#1 activated by anna, wrap-up 60000"]);
+}
+
+// proves A1, E1
+#[test]
+fn the_end_of_a_second_call_leaves_the_agent_on_the_first() {
+    let mut c = Centre::new();
+    c.call("c1").answered_by("anna");
+    c.call("c2").answered_by("anna");
+    c.call("c2").ends();
+    assert_eq!(c.status("anna"), Status::OnCall);
+    c.call("c1").ends();
+    assert_eq!(c.status("anna"), Status::Present { presence: Presence::Available });
+}
+
+// proves E1
+#[test]
+fn duplicates_do_nothing() {
+    let mut c = Centre::new();
+    c.call("c1").rings_at(&["anna"]);
+    c.call("c1").answered_by("anna");
+    c.happened();
+    c.call("c1").answered_by("anna");
+    c.call("c1").rings_at(&["anna"]);
+    assert_eq!(c.happened(), Vec::<String>::new());
+    c.call("c1").ends();
+    c.happened();
+    c.call("c1").ends();
+    assert_eq!(c.happened(), Vec::<String>::new());
+}
+
+// proves E1
+#[test]
+fn ended_is_final_whatever_comes_later() {
+    let mut c = Centre::new();
+    c.call("c1").ends();
+    assert_eq!(c.happened(), ["c1 ended Missed"], "an orphan end is remembered");
+    c.call("c1").rings_at(&["anna"]);
+    c.call("c1").answered_by("anna");
+    assert_eq!(c.happened(), Vec::<String>::new());
+    assert_eq!(c.status("anna"), Status::Present { presence: Presence::Available });
+}
+
+// proves E1
+#[test]
+fn an_answer_without_ringing_starts_the_call_late() {
+    let mut c = Centre::new();
+    c.call("c1").answered_by("anna");
+    assert_eq!(c.happened(), ["c1 answered by anna"]);
+    assert_eq!(c.status("anna"), Status::OnCall);
+}
+
+// proves E1
+#[test]
+fn the_first_answer_stands() {
+    let mut c = Centre::new();
+    c.call("c1").answered_by("anna");
+    c.happened();
+    c.call("c1").answered_by("ben");
+    assert_eq!(c.happened(), Vec::<String>::new());
+    assert_eq!(c.status("ben"), Status::Present { presence: Presence::Available });
+}
+
+// proves E1, F5
+#[test]
+fn a_call_for_nobody_of_ours_is_refused_clearly() {
+    let mut c = Centre::new();
+    let refusal = c.call("c1").cannot(Code::NotFound, |call| call.answered_by("4711"));
+    assert_eq!(refusal.field.as_deref(), Some("agent"));
+    c.call("c1").cannot(Code::NotFound, |call| call.rings_at(&["4711"]));
+    let refusal = c.call("c1").cannot(Code::Invalid, |call| call.rings_at(&[]));
+    assert_eq!((refusal.field.as_deref(), refusal.limit), (Some("agents"), Some(100)));
+}
+
+// proves E1
+#[test]
+fn an_extension_names_its_agent() {
+    let mut c = Centre::with(|p| of(p, "ben").extension = Some("4711".to_owned()));
+    c.call("c1").rings_at(&["4711", "somebody-else"]);
+    assert_eq!(c.happened(), ["c1 rang at [ben]"]);
+}
+
+// proves E2
+#[test]
+fn a_ring_all_ends_at_the_others_when_one_answers() {
+    let mut c = Centre::new();
+    c.call("c1").rings_at(&["anna", "ben"]);
+    c.call("c1").answered_by("anna");
+    assert!(c.engine.agent(&agent("ben")).unwrap().calls.is_empty());
+    c.customer(1).starts();
+    assert_eq!(c.status("ben"), Status::Offered, "nothing keeps Ben from chats");
+}
+
+// proves E2
+#[test]
+fn a_withheld_number_is_marked() {
+    let mut c = Centre::new();
+    c.call("c1").rings_withheld_at(&["anna"]);
+    assert_eq!(c.happened(), ["c1 rang at [anna], withheld"]);
+    let call = c.engine.calls().next().unwrap();
+    assert!(call.withheld);
+}

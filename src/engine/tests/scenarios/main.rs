@@ -1,0 +1,17 @@
+//! The rules of the contact centre, one small script each. A script reads like its rule; what happened is read back
+//! as text. Times in the text are milliseconds from the moment of the event.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    unreachable_pub,
+    reason = "a test may fail loudly"
+)]
+
+mod calls;
+mod centre;
+mod delivery;
+mod inbox;
+mod offers;
+mod presence;
+mod wrap_up;
