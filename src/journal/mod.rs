@@ -1,6 +1,20 @@
 //! The journal: append, replay, snapshots, cursors, content, the delivery ledger. The only room with SQL.
 //!
 //! The journal is the truth, and it is the outbox too: every consumer reads it by cursor in `seq` order.
+//!
+//! The contract is [`Store`]; [`Sqlite`] keeps it in a file, [`MemoryStore`] for the simulator, and one suite of tests
+//! holds both to it. What every store shares: `codec` (events to rows and back), `sealed` (content at rest).
+
+mod codec;
+mod memory;
+mod sealed;
+mod sqlite;
+#[cfg(test)]
+mod suite;
+
+pub use memory::{Fault, Faults, MemoryStore, Op};
+pub use sealed::MasterKey;
+pub use sqlite::Sqlite;
 
 use async_trait::async_trait;
 use tieline_model::content::Content;
@@ -94,7 +108,7 @@ pub struct Batch {
     pub commands: Vec<Remembered>,
 }
 
-/// What one commit holds: several tenants' batches, each under the epoch its owner holds.
+/// What one commit holds: several tenants' batches, each under the epoch its owner holds. A tenant stands in it once.
 pub type Commit = Vec<(TenantId, Epoch, Batch)>;
 
 /// How often ownership of a tenant changed. Every append checks it; only taking over raises it.
@@ -161,6 +175,9 @@ pub struct Delivery {
     pub sent_digest: Option<[u8; 32]>,
 }
 
+/// [`Delivery::progress`] of a row of which nothing is remembered: never tried, or its conversation was erased.
+pub const NO_PROGRESS: &str = "{}";
+
 /// That a delivery is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
@@ -206,16 +223,18 @@ pub trait Store: Send + Sync {
     async fn open(&self, tenant: &TenantId) -> Result<Opened, Error>;
 
     /// Appends. All of it or nothing; durable when it returns. Refuses a batch whose epoch is not the newest
-    /// ([`Error::Fenced`]) and rows that do not follow the head without a gap.
+    /// ([`Error::Fenced`]), rows that do not follow the head without a gap or go back in time, and ids of content or
+    /// commands that are there already. Content for a conversation that was erased before gets a new key.
     async fn commit(&self, commit: &Commit) -> Result<(), Error>;
 
     /// Rows after `after`, at most `limit`, in order.
     async fn read(&self, tenant: &TenantId, after: Seq, limit: u32) -> Result<Vec<Recorded>, Error>;
 
-    /// All rows of one interaction, in order.
+    /// All rows of one interaction, in order. As with [`Store::read`], one row that cannot be read fails the whole
+    /// with [`Error::Unreadable`], which names it; a row is never skipped.
     async fn read_interaction(&self, tenant: &TenantId, id: InteractionId) -> Result<Vec<Recorded>, Error>;
 
-    /// Content by id; ids that are gone (erased) are left out.
+    /// Content by id, in the order asked for; ids that are gone (erased) are left out.
     async fn content(&self, tenant: &TenantId, ids: &[ContentId])
     -> Result<Vec<(ContentId, Content)>, Error>;
 
@@ -235,7 +254,8 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ConversationId>, Error>;
 
-    /// Says that the owner lives; at most once a second (F2 measures downtime from it).
+    /// Says that the owner lives; at most once a second (F2 measures downtime from it). [`Error::Fenced`] when it is
+    /// not the owner any more.
     async fn heartbeat(&self, tenant: &TenantId, epoch: Epoch, at: Timestamp) -> Result<(), Error>;
 
     /// Keeps a snapshot; the two newest stay. It is encrypted at rest, as it names agents.
@@ -247,10 +267,11 @@ pub trait Store: Send + Sync {
     /// Moves a reader on; it never goes back.
     async fn move_cursor(&self, tenant: &TenantId, reader: &Reader, to: Seq) -> Result<(), Error>;
 
-    /// Raises wanted versions and moves the reader on, in one commit. A dead row stays dead.
+    /// Raises wanted versions and moves the reader on, in one commit. A dead row stays dead; one that waits after a
+    /// failed try keeps its time; one that was not tried yet takes the earlier time.
     async fn want(&self, tenant: &TenantId, wants: &[Want], reader: &Reader, to: Seq) -> Result<(), Error>;
 
-    /// Open rows of a connection with work to do whose time has come, oldest first, at most `limit`.
+    /// Open rows of a connection with work to do whose time has come, longest due first, at most `limit`.
     async fn due(
         &self,
         tenant: &TenantId,
@@ -274,13 +295,14 @@ pub trait Store: Send + Sync {
         interaction: InteractionId,
     ) -> Result<Option<Delivery>, Error>;
 
-    /// Writes a row back. `wanted` only ever grows: a want that came meanwhile is kept.
+    /// Writes a row back, refusing one that was never wanted. `wanted` only ever grows: a want that came meanwhile is
+    /// kept. If the conversation was erased meanwhile, `progress`, `last_error` and `sent_digest` are not kept.
     async fn settle(&self, tenant: &TenantId, delivery: &Delivery) -> Result<(), Error>;
 
-    /// Dead rows, newest first, at most `limit`.
+    /// Dead rows, the one that died last first, at most `limit`.
     async fn dead(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Delivery>, Error>;
 
-    /// Brings a dead row back to life, due at once; false if there is none.
+    /// Brings a dead row back to life, due at once and with its whole time to try; false if there is none.
     async fn revive(
         &self,
         tenant: &TenantId,
@@ -290,9 +312,22 @@ pub trait Store: Send + Sync {
     ) -> Result<bool, Error>;
 
     /// Erases a conversation: its key, its content, its handles, its progress (promise 9). Rows of the journal
-    /// stay; they hold nothing of it.
+    /// stay; they hold nothing of it. May be repeated; [`Error::Unknown`] asks for that.
     async fn erase(&self, tenant: &TenantId, conversation: ConversationId) -> Result<(), Error>;
 
-    /// Forgets command ids older than `before`.
+    /// Forgets command ids carried out before `before`, by the journal's time; how many.
     async fn forget_commands(&self, before: Timestamp) -> Result<u64, Error>;
+}
+
+/// A commit names a tenant once: its batch is checked against the head before it.
+fn check_tenants(commit: &Commit) -> Result<(), Error> {
+    let mut seen = std::collections::BTreeSet::new();
+    match commit.iter().find(|(tenant, _, _)| !seen.insert(tenant)) {
+        Some((tenant, _, _)) => Err(Error::Refused(format!("a commit holds tenant {tenant} twice"))),
+        None => Ok(()),
+    }
+}
+
+fn no_delivery(connection: &ConnectionId, interaction: InteractionId) -> Error {
+    Error::Refused(format!("there is no delivery of {interaction} to {connection} in this conversation"))
 }

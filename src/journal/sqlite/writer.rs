@@ -1,0 +1,218 @@
+//! The one writing connection: transactions that survive a dropped future, and the meaning of SQLite's errors.
+//!
+//! Transactions are plain statements here. The library's own count of open transactions goes wrong when SQLite rolls
+//! back by itself (disk full), and every later `BEGIN` would then fail.
+
+use crate::journal::Error;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{ConnectOptions, Decode, Row, SqlSafeStr, Sqlite, Type};
+use tokio::sync::MutexGuard;
+
+/// Waiting for readers to let go of the log: this often, each time for the connection's busy timeout.
+const TRUNCATE_TRIES: u32 = 6;
+
+/// The connection that writes.
+pub(super) struct Writer {
+    conn: SqliteConnection,
+    /// A transaction was begun and its end was not seen, perhaps because the future that ran it was dropped.
+    open: bool,
+}
+
+impl Writer {
+    pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Self, Error> {
+        let conn = options.connect().await.map_err(|e| meaning(e, Access::Write))?;
+        Ok(Self { conn, open: false })
+    }
+
+    pub(super) async fn scalar<T>(&mut self, sql: &'static str) -> Result<T, Error>
+    where
+        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + Send + Unpin,
+    {
+        self.clear().await?;
+        let row: SqliteRow =
+            sqlx::query(sql).fetch_one(&mut self.conn).await.map_err(|e| meaning(e, Access::Write))?;
+        row.try_get(0).map_err(|e| meaning(e, Access::Write))
+    }
+
+    /// Runs statements that must not stand in a transaction, or bring their own.
+    pub(super) async fn outside(&mut self, sql: impl SqlSafeStr) -> Result<(), Error> {
+        self.clear().await?;
+        let done = sqlx::raw_sql(sql).execute(&mut self.conn).await;
+        if done.is_err() {
+            self.open = true;
+        }
+        done.map(drop).map_err(|e| meaning(e, Access::Write))
+    }
+
+    pub(super) async fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        self.clear().await?;
+        sqlx::query("INSERT INTO meta (name, value) VALUES (?, ?)")
+            .bind(name)
+            .bind(value)
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(|e| meaning(e, Access::Write))
+    }
+
+    async fn clear(&mut self) -> Result<(), Error> {
+        if !self.open {
+            return Ok(());
+        }
+        match self.run("ROLLBACK").await {
+            // SQLite had ended the transaction itself; there is nothing to roll back.
+            Ok(()) | Err(sqlx::Error::Database(_)) => {}
+            Err(e) => return Err(meaning(e, Access::Write)),
+        }
+        self.open = false;
+        Ok(())
+    }
+
+    async fn run(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::query(sql).execute(&mut self.conn).await.map(drop)
+    }
+
+    /// Moves the log into the file and cuts it to nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when readers kept it all the time; what was committed before stands.
+    pub(super) async fn truncate_wal(&mut self) -> Result<(), Error> {
+        for _ in 0..TRUNCATE_TRIES {
+            let busy: i64 = self.scalar("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+            if busy == 0 {
+                return Ok(());
+            }
+        }
+        Err(Error::Unknown(
+            "it is erased, but a reader kept the journal's log from being cut; erase again to cut it".into(),
+        ))
+    }
+}
+
+/// An open transaction on the writing connection. Dropped without an end, it is rolled back by whoever writes next.
+pub(super) struct Guard<'a>(MutexGuard<'a, Writer>);
+
+impl<'a> Guard<'a> {
+    pub(super) async fn begin(mut writer: MutexGuard<'a, Writer>) -> Result<Self, Error> {
+        writer.clear().await?;
+        writer.open = true;
+        writer.run("BEGIN IMMEDIATE").await.map_err(|e| meaning(e, Access::Write))?;
+        Ok(Self(writer))
+    }
+
+    pub(super) fn conn(&mut self) -> &mut SqliteConnection {
+        &mut self.0.conn
+    }
+
+    /// Commits what went well and rolls back what did not.
+    pub(super) async fn finish<T>(self, result: Result<T, Error>) -> Result<T, Error> {
+        let (value, _) = self.end(result).await?;
+        Ok(value)
+    }
+
+    /// As [`Guard::finish`], and goes on holding the connection.
+    pub(super) async fn finish_and_keep(
+        self,
+        result: Result<(), Error>,
+    ) -> Result<MutexGuard<'a, Writer>, Error> {
+        let ((), writer) = self.end(result).await?;
+        Ok(writer)
+    }
+
+    async fn end<T>(mut self, result: Result<T, Error>) -> Result<(T, MutexGuard<'a, Writer>), Error> {
+        let writer = &mut *self.0;
+        let value = match result {
+            Ok(value) => value,
+            Err(e) => {
+                // A failing rollback says nothing that `e` does not; the next writer tries it again.
+                let _ = writer.clear().await;
+                return Err(e);
+            }
+        };
+        match writer.run("COMMIT").await {
+            Ok(()) => {
+                writer.open = false;
+                Ok((value, self.0))
+            }
+            Err(e) => {
+                let e = meaning(e, Access::Commit);
+                let _ = writer.clear().await;
+                Err(e)
+            }
+        }
+    }
+}
+
+/// In what the error happened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// A reading connection.
+    Read,
+    /// The writing one, before COMMIT.
+    Write,
+    /// COMMIT itself.
+    Commit,
+}
+
+// Primary result codes, sqlite3.h.
+const NOMEM: i32 = 7;
+const BUSY: i32 = 5;
+const IOERR: i32 = 10;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+const CONSTRAINT: i32 = 19;
+const NOTADB: i32 = 26;
+/// SQLITE_IOERR_NOMEM: no memory, not a bad disk.
+const IOERR_NOMEM: i32 = 10 | (12 << 8);
+
+/// What an error of the library means to whoever uses a store.
+pub(super) fn meaning(e: sqlx::Error, access: Access) -> Error {
+    let sqlx::Error::Database(e) = e else {
+        let text = e.to_string();
+        return match access {
+            Access::Read => Error::Unreadable(text),
+            // The connection's thread is gone; only a new process has a new one.
+            Access::Write => Error::Fatal(text),
+            Access::Commit => Error::Unknown(text),
+        };
+    };
+    let code = e.code().and_then(|c| c.parse().ok()).unwrap_or(1);
+    by_code(code, e.message(), access)
+}
+
+fn by_code(code: i32, message: &str, access: Access) -> Error {
+    let text = format!("{message} (SQLite {code})");
+    match (code & 0xff, access) {
+        (FULL, _) => Error::Full,
+        (IOERR | CORRUPT | NOTADB, Access::Read) => Error::Unreadable(text),
+        (_, Access::Read) => Error::Refused(text),
+        (NOMEM | BUSY | CONSTRAINT, _) => Error::Refused(text),
+        (IOERR, Access::Write) if code == IOERR_NOMEM => Error::Refused(text),
+        // After a failed write or fsync nobody knows what the disk holds; SQLite's author says to treat it as damage.
+        (IOERR | CORRUPT | NOTADB, _) => Error::Fatal(text),
+        (_, Access::Write) => Error::Refused(text),
+        (_, Access::Commit) => Error::Unknown(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_mean_what_drive_must_do() {
+        let of = |code, access| by_code(code, "x", access);
+        let fsync = IOERR | (4 << 8);
+        assert!(matches!(of(FULL, Access::Write), Error::Full));
+        assert!(matches!(of(FULL, Access::Commit), Error::Full));
+        assert!(matches!(of(fsync, Access::Write), Error::Fatal(_)));
+        assert!(matches!(of(fsync, Access::Commit), Error::Fatal(_)));
+        assert!(matches!(of(IOERR_NOMEM, Access::Write), Error::Refused(_)));
+        assert!(matches!(of(CORRUPT, Access::Commit), Error::Fatal(_)));
+        assert!(matches!(of(CORRUPT, Access::Read), Error::Unreadable(_)));
+        assert!(matches!(of(CONSTRAINT | (6 << 8), Access::Write), Error::Refused(_)));
+        assert!(matches!(of(1, Access::Commit), Error::Unknown(_)));
+        assert!(matches!(meaning(sqlx::Error::WorkerCrashed, Access::Commit), Error::Unknown(_)));
+        assert!(matches!(meaning(sqlx::Error::WorkerCrashed, Access::Write), Error::Fatal(_)));
+    }
+}
