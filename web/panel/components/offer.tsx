@@ -1,0 +1,178 @@
+// What rings: an offer covers the list until it is answered or runs out; a call stands above it.
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { Icon } from "../../shared/icons";
+import { useSecond } from "../../shared/store";
+import { left, span } from "../../shared/time";
+import type { CallCard as Call, Lookup, Match, Offer, Person } from "../../shared/types.gen";
+import { panel as t } from "../../shared/words";
+import { connectionName, serverNow, usePanel } from "../context";
+import { underway } from "../state";
+import { Certain, CrmMark } from "./lookups";
+
+export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: boolean }): JSX.Element {
+  const { control, state } = usePanel();
+  useSecond();
+  const accept = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // Never takes the focus from somebody who types.
+    if (document.activeElement === document.body) accept.current?.focus();
+  }, [offer.offer]);
+  const now = serverNow(state);
+  const remaining = offer.deadline - now;
+  const name = offer.person.name ?? t.noName;
+  const busy = underway(state, "accept_offer") || underway(state, "reject_offer");
+  const mayReject = state.view?.me.may_reject ?? false;
+  return (
+    <section class="offer" aria-label={t.offer.label} role="alert">
+      <div class="offer-head">
+        <span class="offer-kind">
+          <Icon name="chat" /> {t.offer.title(offer.queue_name)}
+        </span>
+        <Ring remaining={remaining} whole={offer.deadline - offer.offered_at} />
+      </div>
+      <div class="offer-who" tabIndex={0} aria-label={`${name}. ${t.offer.details}`}>
+        <p class="offer-name"><bdi>{name}</bdi></p>
+        <p class="offer-sub">
+          {t.offer.waiting(span(now - offer.waiting_since))}
+          {offer.version > 1 && ` · ${t.offer.again(offer.version)}`}
+        </p>
+        <Details person={offer.person} />
+      </div>
+      <BestMatches lookups={offer.lookups} />
+      <div class="actions offer-actions">
+        <button ref={accept} class="button button-main" disabled={busy} aria-keyshortcuts="A" onClick={() => control.act({ deed: "accept_offer", offer: offer.offer })}>
+          {t.offer.accept} <kbd>A</kbd>
+        </button>
+        <button
+          class={`button ${rejectArmed ? "button-bad" : ""}`}
+          // Not `disabled`: the reason must be reachable by keyboard and shown on hover.
+          aria-disabled={!mayReject || busy}
+          title={mayReject ? undefined : t.offer.mayNotReject}
+          aria-keyshortcuts="R"
+          onClick={() => mayReject && !busy && control.act({ deed: "reject_offer", offer: offer.offer })}
+        >
+          {t.offer.reject} <kbd>R</kbd>
+        </button>
+      </div>
+      {rejectArmed && <p class="offer-armed" role="status">{t.offer.rejectAgain}</p>}
+      {!mayReject && <p class="offer-why">{t.offer.mayNotReject}</p>}
+    </section>
+  );
+}
+
+function Ring({ remaining, whole }: { remaining: number; whole: number }): JSX.Element {
+  const part = Math.max(0, Math.min(1, remaining / Math.max(1, whole)));
+  const words = left(remaining);
+  return (
+    <span class="ring" role="timer" aria-label={t.offer.left(words)} title={t.offer.left(words)}>
+      <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
+        <circle cx="10" cy="10" r="8" fill="none" stroke="var(--line)" stroke-width="3" />
+        <circle class="ring-part" cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="3" pathLength="100" stroke-dasharray={`${part * 100} 100`} transform="rotate(-90 10 10)" />
+      </svg>
+      <span aria-hidden="true">{words}</span>
+    </span>
+  );
+}
+
+/** First name, last name, e-mail and the answers (A14); opens on hover and on focus. */
+function Details({ person }: { person: Person }): JSX.Element {
+  return (
+    <dl class="facts offer-details">
+      <Fact name={t.contact.firstName} value={person.first_name} />
+      <Fact name={t.contact.lastName} value={person.last_name} />
+      <Fact name={t.contact.email} value={person.email} />
+      <Fact name={t.contact.phone} value={person.phone} />
+      <Fact name={t.contact.caseNumber} value={person.case_number} />
+      {Object.entries(person.answers ?? {}).map(([label, answer]) => <Fact key={label} name={label} value={answer} />)}
+      <Fact name={t.contact.page} value={person.page} />
+    </dl>
+  );
+}
+
+export function Fact({ name, value }: { name: string; value: string | null | undefined }): JSX.Element | null {
+  if (value === null || value === undefined || value === "") return null;
+  return (
+    <>
+      <dt>{name}</dt>
+      <dd><bdi>{value}</bdi></dd>
+    </>
+  );
+}
+
+/** The best of each connection: enough to know who it is before answering. */
+function BestMatches({ lookups }: { lookups: Lookup[] }): JSX.Element | null {
+  const { state } = usePanel();
+  if (lookups.length === 0) return null;
+  return (
+    <ul class="best">
+      {lookups.map((lookup) => {
+        const crm = connectionName(state, lookup.connection);
+        const shown = lookup.matches.slice(0, 3);
+        return (
+          <li key={lookup.connection}>
+            {shown.map((match) => <BestMatch key={match.record.id} match={match} crm={crm} />)}
+            {shown.length === 0 && (
+              <p class="best-none">
+                <CrmMark name={crm} /> <LookupWords lookup={lookup} crm={crm} />
+              </p>
+            )}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+export function LookupWords({ lookup, crm }: { lookup: Lookup; crm: string }): JSX.Element {
+  switch (lookup.state.state) {
+    case "looking":
+      return <span>{t.contact.looking(crm)}</span>;
+    case "failed":
+      return <span>{t.contact.failed(crm, lookup.state.reason)}</span>;
+    case "done":
+      return <span>{t.contact.nobody(crm)}</span>;
+  }
+}
+
+function BestMatch({ match, crm }: { match: Match; crm: string }): JSX.Element {
+  return (
+    <div class="best-match">
+      <CrmMark name={crm} />
+      <span class="best-words">
+        <span class="best-title"><bdi>{match.title}</bdi></span>
+        <span class="best-sub">
+          {match.subtitle ? <><bdi>{match.subtitle}</bdi> · </> : null}
+          <Certain match={match} />
+        </span>
+      </span>
+    </div>
+  );
+}
+
+export function CallCard({ call }: { call: Call }): JSX.Element {
+  const { state } = usePanel();
+  useSecond();
+  const now = serverNow(state);
+  const ringing = call.answered_at === null;
+  const best = call.lookups.flatMap((lookup) => lookup.matches.filter((match) => match.certainty !== "guessed"));
+  const name = best.length === 1 ? best[0]?.title : undefined;
+  return (
+    <section class={`call ${ringing ? "call-ringing" : ""}`} aria-label={ringing ? t.call.ringing : t.call.talking} role={ringing ? "alert" : "group"}>
+      <div class="offer-head">
+        <span class="offer-kind">
+          <Icon name="phone" /> {ringing ? t.call.ringing : t.call.talking}
+          {call.queue_name !== null && ` · ${call.queue_name}`}
+        </span>
+        <span class="ring" role="timer">{span(now - (call.answered_at ?? call.rang_at))}</span>
+      </div>
+      <p class="offer-name"><bdi>{name ?? call.from ?? t.unknownCaller}</bdi></p>
+      <p class="offer-sub">
+        {call.from ?? t.unknownCaller}
+        {call.to !== null && ` ${t.call.to} ${call.to}`}
+      </p>
+      <BestMatches lookups={call.lookups} />
+      {ringing && <p class="offer-why">{t.call.answerOnPhone}</p>}
+    </section>
+  );
+}
