@@ -1,9 +1,13 @@
 //! The project's own commands (`cargo xtask …`). One file per command; this one only chooses.
 
+mod demo;
+mod loopback;
 mod prerequisites;
+mod processes;
 mod results;
 mod rules;
 mod schema;
+mod signals;
 mod test;
 mod workspace;
 
@@ -23,6 +27,8 @@ struct Cli {
 enum Task {
     /// Installs what is missing, then runs every test and prints each part's time against its budget.
     Test(test::Args),
+    /// Starts the daemon with a stand-in of Salesforce and invented people, and says what to open.
+    Demo(demo::Args),
     /// Writes `docs/rules.md`: each rule with the tests that prove it; with `--check`, only says if it is stale.
     Rules(rules::Args),
     /// Writes the generated files under `schemas/`; with `--check`, only says which are stale.
@@ -32,6 +38,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test(args) => test::run(&args),
+        Task::Demo(args) => demo::run(&args),
         Task::Rules(args) => rules::run(&args),
         Task::Schema(args) => schema::run(&args),
     };
