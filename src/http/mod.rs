@@ -1,1 +1,219 @@
-//! Room: http.
+//! The only room with axum and hyper: the API, the live sockets, pages and assets, health and metrics.
+//!
+//! It authenticates whoever comes (by `auth`), bounds what they may send, turns words into commands for `drive`,
+//! and shows what was committed. It decides nothing. docs/security.md lists every address, who may call it, and its
+//! limits.
+
+mod answer;
+mod api;
+mod contents;
+mod drafts;
+mod files;
+mod floor;
+mod headers;
+mod health;
+mod hub;
+mod limits;
+mod pages;
+mod panel_socket;
+mod panel_view;
+mod person;
+mod server;
+mod socket;
+mod widget_socket;
+mod widget_view;
+
+pub use health::{Readiness, Source};
+pub use hub::Hub;
+
+use crate::auth::{Auth, Network, Producer, Rate, Throttle};
+use crate::drive;
+use crate::settings::Settings;
+use async_trait::async_trait;
+use axum::Router;
+use axum::routing::{any, get, post};
+use limits::{Origins, Sockets};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tieline_model::envelope::Envelope;
+use tieline_model::{AgentId, Clock, InteractionId, Refusal, TenantId};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Turns a producer's envelope into a request to the engines. Pure: the room `bus` has it, so that an event means the
+/// same whichever way it comes in.
+pub type Intake = Arc<dyn Fn(&Producer, Envelope) -> Result<drive::Request, Refusal> + Send + Sync>;
+
+/// What the CLI asks of the running daemon, over the admin listener.
+#[async_trait]
+pub trait Admin: Send + Sync {
+    /// Carries out a verb (`dead-letters-list`) with its arguments.
+    ///
+    /// # Errors
+    /// The verb is unknown, its arguments do not fit, or it cannot be done.
+    async fn call(&self, verb: &str, arguments: serde_json::Value) -> Result<serde_json::Value, Refusal>;
+}
+
+/// What the edge is made from.
+pub struct Parts {
+    /// The whole of the settings.
+    pub settings: Arc<Settings>,
+    /// The doorkeeper.
+    pub auth: Arc<Auth>,
+    /// The engines.
+    pub drive: drive::Handle,
+    /// The live view; the same that `drive` was given as its observer.
+    pub hub: Hub,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What a producer's envelope means.
+    pub intake: Intake,
+    /// What the CLI may ask; without it the admin listener has health and metrics only.
+    pub admin: Option<Arc<dyn Admin>>,
+    /// Whether the daemon can do its work.
+    pub readiness: Readiness,
+    /// Further metrics, each in Prometheus' text format.
+    pub metrics: Vec<Source>,
+}
+
+/// Shared by all handlers.
+pub(crate) struct App {
+    parts: Parts,
+    origins: Origins,
+    sockets: Sockets,
+    chats: Throttle<Network>,
+    customer_frames: Throttle<(TenantId, InteractionId)>,
+    agent_frames: Throttle<(TenantId, AgentId)>,
+    events: Throttle<String>,
+    counts: health::Counts,
+    stop: CancellationToken,
+}
+
+pub(crate) type Shared = Arc<App>;
+
+/// The listeners, bound and not yet serving.
+pub struct Edge {
+    app: Shared,
+    public: TcpListener,
+    admin: TcpListener,
+    origin: String,
+}
+
+impl Edge {
+    /// Binds both listeners.
+    ///
+    /// # Errors
+    /// An address is taken or not ours; the text names the key.
+    pub async fn bind(parts: Parts) -> std::io::Result<Self> {
+        let http = &parts.settings.http;
+        let public = listen("http.listen", http.listen).await?;
+        let admin = listen("http.admin_listen", http.admin_listen).await?;
+        let bound = public.local_addr()?;
+        let origin = http.origin(bound);
+        let app = App {
+            origins: Origins::new(http, bound),
+            sockets: Sockets::new(http.sockets_per_address),
+            chats: Throttle::new(Rate::per_minute(http.chats_per_minute)),
+            customer_frames: Throttle::new(Rate::per_minute(http.customer_frames_per_minute)),
+            agent_frames: Throttle::new(Rate::per_minute(http.agent_frames_per_minute)),
+            events: Throttle::new(Rate::per_second(http.events_per_second)),
+            counts: health::Counts::default(),
+            stop: CancellationToken::new(),
+            parts,
+        };
+        Ok(Self { app: Arc::new(app), public, admin, origin })
+    }
+
+    /// Where the public listener really is (port 0 in the settings gives a free one).
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// Where the admin listener really is.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Scheme, host and port under which browsers reach the pages.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Serves until `stop` is cancelled; then tells live sockets to come back, lets requests finish, and returns
+    /// after `http.close_within` at the latest.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { app, public, admin, .. } = self;
+        let http = &app.parts.settings.http;
+        let limits = server::Limits::of(http);
+        let shared = Arc::clone(&app);
+        let watch = async move {
+            stop.cancelled().await;
+            shared.parts.readiness.set("running", Some("the daemon is stopping".to_owned()));
+            shared.stop.cancel();
+        };
+        let serve = async {
+            tokio::join!(
+                server::serve(public, router(&app), limits.clone(), app.stop.clone()),
+                server::serve(admin, admin_router(&app), limits, app.stop.clone()),
+            )
+        };
+        tokio::join!(watch, serve);
+    }
+}
+
+async fn listen(key: &str, address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let text = format!("`{key}` is {address}, which cannot be listened on: {error}; choose another");
+        std::io::Error::new(error.kind(), text)
+    })
+}
+
+fn router(app: &Shared) -> Router {
+    let http = &app.parts.settings.http;
+    let timed = Router::new()
+        .route("/api/v1/{tenant}/sign-in", post(api::sign_in))
+        .route("/api/v1/{tenant}/chats", post(api::start_chat))
+        .route("/api/v1/{tenant}/events", post(api::take_event))
+        .route("/panel/{tenant}/", get(pages::panel).post(pages::panel))
+        .route("/panel/{tenant}", get(pages::add_slash))
+        .route("/widget/{tenant}/", get(pages::widget))
+        .route("/widget/{tenant}", get(pages::add_slash))
+        .route("/widget.js", get(pages::file))
+        .route("/assets/{*path}", get(pages::file))
+        .route("/shop/", get(pages::shop))
+        .route("/shop/{page}", get(pages::shop))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(answer::wrong_method)
+        .fallback(answer::no_such_address)
+        .layer(axum::middleware::from_fn_with_state(http.request_within.std(), server::within))
+        .with_state(Arc::clone(app));
+    let sockets = Router::new()
+        .route("/ws/agent", any(panel_socket::open))
+        .route("/ws/customer", any(widget_socket::open))
+        .with_state(Arc::clone(app));
+    let secure = app.origins.secure();
+    timed
+        .merge(sockets)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(app), limits::name_address))
+        .layer(axum::middleware::map_response(move |response| headers::add(response, secure)))
+}
+
+fn admin_router(app: &Shared) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/admin/{verb}", post(api::admin))
+        .method_not_allowed_fallback(answer::wrong_method)
+        .fallback(answer::no_such_address)
+        .with_state(Arc::clone(app))
+        .layer(axum::middleware::map_response(|response| headers::add(response, false)))
+}

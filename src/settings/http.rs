@@ -44,9 +44,6 @@ pub struct Http {
     pub ping_every: Span,
     /// A ping unanswered this long means that the other side is gone (A8). Default "15s".
     pub pong_within: Span,
-    /// So many bytes may wait to be sent to one socket; more closes it, and it comes back for a resync.
-    /// Default 262144.
-    pub send_bytes_max: u32,
     /// New chats a minute from one address. Default 10.
     pub chats_per_minute: u32,
     /// Frames a minute from one widget, typing left out. Default 60.
@@ -79,7 +76,6 @@ impl Default for Http {
             hello_within: Span::secs(10),
             ping_every: Span::secs(25),
             pong_within: Span::secs(15),
-            send_bytes_max: 262_144,
             chats_per_minute: 10,
             customer_frames_per_minute: 60,
             agent_frames_per_minute: 600,
@@ -119,7 +115,6 @@ impl Http {
         problems.span("http.hello_within", self.hello_within, Span::ms(50)..=Span::mins(1));
         problems.span("http.ping_every", self.ping_every, Span::ms(50)..=Span::mins(5));
         problems.span("http.pong_within", self.pong_within, Span::ms(50)..=Span::mins(5));
-        problems.count("http.send_bytes_max", self.send_bytes_max.into(), 65_536..=16_777_216);
         problems.count("http.chats_per_minute", self.chats_per_minute.into(), 1..=1_000_000);
         problems.count(
             "http.customer_frames_per_minute",

@@ -35,7 +35,12 @@ const ROOMS: [Room; 8] = [
         crates: &["tieline_connector_api", "tieline_engine"],
     },
     Room { name: "auth", rooms: &["journal"], crates: &[SECRET] },
-    Room { name: "http", rooms: &["auth", "drive::*", "dispatch::Handle"], crates: &["tieline_engine"] },
+    // Of the journal `http` reads history, and names what the observer of `drive` is shown.
+    Room {
+        name: "http",
+        rooms: &["auth", "drive::*", "dispatch::Handle", "journal"],
+        crates: &["tieline_engine"],
+    },
     Room {
         name: "daemon",
         rooms: &["journal", "drive", "bus", "dispatch", "auth", "http"],

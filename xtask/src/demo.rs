@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: builds what is needed and starts the daemon with a stand-in of Salesforce and invented people,
 //! all on loopback, all in a folder that is gone afterwards. Says what it does while it does it.
 
+#[path = "../../tests/support/broker.rs"]
 mod private_broker;
 mod settings;
 
@@ -40,7 +41,7 @@ const PEOPLE: [Person; 3] = [
     Person { id: "sofia", name: "Sofia Lind", extension: "203", supervisor: true },
 ];
 const PASSWORD: &str = "tieline-demo";
-const TENANT: &str = "demo";
+const TENANT: &str = "acme";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Starts everything, waits until somebody wants it to end, ends it.

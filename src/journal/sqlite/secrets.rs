@@ -7,7 +7,6 @@ use crate::journal::{Error, Handle, NewContent};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use tieline_model::content::Content;
 use tieline_model::{ContentId, ConversationId, TenantId};
 
@@ -125,11 +124,10 @@ pub(super) async fn keep(
     if !content.is_empty() {
         let mut known = live_keys(conn, keys, tenant, content.iter().map(|c| &c.conversation)).await?;
         for item in content {
-            let key = match known.entry(item.conversation) {
-                Entry::Occupied(key) => key.into_mut(),
-                Entry::Vacant(none) => none.insert(mint(conn, keys, tenant, item.conversation).await?),
-            };
-            insert_content(conn, key, tenant, item).await?;
+            if !known.contains_key(&item.conversation) {
+                known.insert(item.conversation, mint(conn, keys, tenant, item.conversation).await?);
+            }
+            insert_content(conn, &known[&item.conversation], tenant, item).await?;
         }
     }
     for (conversation, handle) in handles {
@@ -185,17 +183,15 @@ pub(super) async fn content(
     for row in rows {
         let id = ContentId(id_at(&row, 0)?);
         let key_row: i64 = row.try_get(2).map_err(on_read)?;
-        let key = match unwrapped.entry(key_row) {
-            Entry::Occupied(key) => key.into_mut(),
-            Entry::Vacant(none) => {
-                let conversation = ConversationId(id_at(&row, 3)?);
-                let wrapped: &[u8] = row.try_get(4).map_err(on_read)?;
-                let key = keys.unwrap_key(tenant, conversation, wrapped);
-                none.insert(key.map_err(|_| damaged_key(conversation))?)
-            }
-        };
+        if !unwrapped.contains_key(&key_row) {
+            let conversation = ConversationId(id_at(&row, 3)?);
+            let wrapped: &[u8] = row.try_get(4).map_err(on_read)?;
+            let key =
+                keys.unwrap_key(tenant, conversation, wrapped).map_err(|_| damaged_key(conversation))?;
+            unwrapped.insert(key_row, key);
+        }
         let sealed: &[u8] = row.try_get(1).map_err(on_read)?;
-        let content = key
+        let content = unwrapped[&key_row]
             .open(&content_place(tenant, id), sealed)
             .ok()
             .and_then(|plain| serde_json::from_slice(&plain).ok())

@@ -42,7 +42,7 @@ impl Demo<'_> {
         self.daemon(&mut text);
         let _ = write!(
             text,
-            "[tenants.{tenant}]\nname = \"Fern & Kettle\"\ndefault_country = \"DE\"\nown_numbers = [\"+49 30 901820\"]\n\
+            "[tenants.{tenant}]\nname = \"Acme\"\ndefault_country = \"DE\"\nown_numbers = [\"+49 30 901820\"]\n\
              site_origins = [{site}]\npanel_hosts = [{host}]\n\n\
              [tenants.{tenant}.queues.support]\nname = \"Support\"\n\n",
             site = quoted(&format!("http://{}", self.listen)),

@@ -1,0 +1,448 @@
+//! What is live in one tenant: desks of agents, widgets of customers, and what each has been told. Works out who must
+//! be told what after a commit.
+
+use super::drafts::{AgentView, Draft, History, Names, message};
+use super::hub::{PanelPush, PanelSnapshot, Pop, WidgetPush, WidgetSnapshot, Wire};
+use super::panel_view::{agent_view, queue_view, under_offer};
+use super::widget_view;
+use crate::journal::Recorded;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tieline_engine::{CallState, Engine, Stage};
+use tieline_model::live::ChatState;
+use tieline_model::{AgentId, ContentId, Event, InteractionId, QueueId, SessionId};
+
+pub(super) struct PanelSeat {
+    pub(super) wire: Wire<PanelPush>,
+    pub(super) can_pop: bool,
+    pub(super) used: u64,
+}
+
+/// An agent's connected panels, and what they have all been told.
+pub(super) struct Desk {
+    pub(super) seats: BTreeMap<SessionId, PanelSeat>,
+    pub(super) view: AgentView,
+}
+
+pub(super) struct WidgetSeat {
+    pub(super) session: SessionId,
+    pub(super) wire: Wire<WidgetPush>,
+    pub(super) told: Option<ChatState>,
+    pub(super) person: Option<ContentId>,
+}
+
+/// How a remembered pop has been shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Not,
+    /// On a panel that can only show a link.
+    AsLink,
+    /// Opened in the CRM.
+    Opened,
+}
+
+/// What is live in one tenant.
+#[derive(Default)]
+pub(super) struct Floor {
+    pub(super) desks: BTreeMap<AgentId, Desk>,
+    pub(super) widgets: BTreeMap<InteractionId, VecDeque<WidgetSeat>>,
+    pub(super) shows: HashMap<InteractionId, BTreeSet<AgentId>>,
+    pub(super) pops: BTreeMap<AgentId, VecDeque<(Pop, Shown)>>,
+    pub(super) names: Arc<Names>,
+    pub(super) uses: u64,
+}
+
+#[derive(Default)]
+pub(super) struct HubCounts {
+    pub(super) pushes: AtomicU64,
+    pub(super) slow: AtomicU64,
+    pub(super) pops: AtomicU64,
+}
+
+impl Floor {
+    pub(super) fn name_all(&mut self, engine: &Engine) {
+        if self.names.is_empty() {
+            let names = engine.policy().agents.iter().map(|(id, policy)| (id.clone(), policy.name.clone()));
+            self.names = Arc::new(names.collect());
+        }
+    }
+
+    pub(super) fn snapshot(&self, engine: &Engine, view: &AgentView) -> Box<PanelSnapshot> {
+        Box::new(PanelSnapshot {
+            view: view.clone(),
+            connections: engine.policy().connections.clone(),
+            break_reasons: engine.policy().break_reasons.clone(),
+            up_to: engine.seq(),
+            names: Arc::clone(&self.names),
+        })
+    }
+
+    pub(super) fn widget_snapshot(&self, engine: &Engine, id: InteractionId) -> WidgetSnapshot {
+        let chat = engine.chat(id);
+        WidgetSnapshot {
+            state: chat.map(|chat| widget_view::state(engine, chat)),
+            chars_max: chat.map_or(widget_view::CHARS_MAX, |chat| widget_view::chars_max(engine, chat)),
+            up_to: engine.seq(),
+            names: Arc::clone(&self.names),
+        }
+    }
+
+    /// Sets what an agent's panels have been told, and who shows what.
+    pub(super) fn set_view(&mut self, agent: &AgentId, view: AgentView) {
+        let Some(desk) = self.desks.get_mut(agent) else { return };
+        let before = std::mem::replace(&mut desk.view, view);
+        let now = desk.view.shows();
+        for id in before.shows().difference(&now) {
+            remove_from(&mut self.shows, id, agent);
+        }
+        for id in now {
+            self.shows.entry(id).or_default().insert(agent.clone());
+        }
+    }
+
+    pub(super) fn unshow(&mut self, agent: &AgentId, view: &AgentView) {
+        for id in view.shows() {
+            remove_from(&mut self.shows, &id, agent);
+        }
+    }
+
+    pub(super) fn tell_agents(&mut self, engine: &Engine, rows: &[Recorded], counts: &HubCounts) {
+        let touched = self.touched(engine, rows);
+        let mut fresh = BTreeSet::new();
+        for agent in &touched.agents {
+            if !self.desks.contains_key(agent) {
+                continue;
+            }
+            let Some(next) = agent_view(engine, agent) else { continue };
+            let before =
+                self.desks.get(agent).map(|desk| desk.view.items.keys().copied().collect::<BTreeSet<_>>());
+            let came = next.items.keys().filter(|id| before.as_ref().is_some_and(|b| !b.contains(id)));
+            fresh.extend(came.map(|id| (agent.clone(), *id)));
+            self.tell_change(engine, agent, next, counts);
+        }
+        self.tell_queues(engine, &touched, counts);
+        for row in rows {
+            self.tell_message(engine, row, &fresh, counts);
+        }
+        let holders: Vec<AgentId> = self.pops.keys().cloned().collect();
+        holders.iter().for_each(|agent| self.prune_pops(engine, agent));
+    }
+
+    fn tell_change(&mut self, engine: &Engine, agent: &AgentId, next: AgentView, counts: &HubCounts) {
+        let Some(desk) = self.desks.get(agent) else { return };
+        let names = &self.names;
+        let history = |interaction| History { interaction, up_to: engine.seq(), names: Arc::clone(names) };
+        let drafts = desk.view.changes(&next, history);
+        if drafts.is_empty() {
+            return;
+        }
+        for seat in desk.seats.values() {
+            seat.wire.send(PanelPush::Changes(drafts.clone()), counts);
+        }
+        self.set_view(agent, next);
+    }
+
+    /// Queues whose line changed, told to agents who serve them and were not told already.
+    fn tell_queues(&mut self, engine: &Engine, touched: &Touched, counts: &HubCounts) {
+        if touched.queues.is_empty() {
+            return;
+        }
+        let offers = under_offer(engine);
+        for id in &touched.queues {
+            let Some(view) = queue_view(engine, id, &offers) else { continue };
+            for desk in self.desks.values_mut() {
+                if desk.view.queues.get(id).is_some_and(|told| *told != view) {
+                    for seat in desk.seats.values() {
+                        seat.wire.send(PanelPush::Changes(vec![Draft::Queue(view.clone())]), counts);
+                    }
+                    desk.view.queues.insert(id.clone(), view.clone());
+                }
+            }
+        }
+    }
+
+    /// A message, told to the chat's owner, unless the chat came in this commit: then its history holds it.
+    fn tell_message(
+        &self,
+        engine: &Engine,
+        row: &Recorded,
+        fresh: &BTreeSet<(AgentId, InteractionId)>,
+        counts: &HubCounts,
+    ) {
+        let Event::MessageSent { interaction, .. } = &row.event else { return };
+        let Some(chat) = engine.chat(*interaction) else { return };
+        let Stage::Owned { agent, .. } = &chat.stage else { return };
+        if fresh.contains(&(agent.clone(), *interaction)) {
+            return;
+        }
+        let Some(desk) = self.desks.get(agent) else { return };
+        let Some(message) = message(row, Some(chat.person.id), &self.names) else { return };
+        for seat in desk.seats.values() {
+            seat.wire.send(PanelPush::Changes(vec![Draft::Message(*interaction, message.clone())]), counts);
+        }
+    }
+
+    /// Whom rows can have changed something for.
+    fn touched(&self, engine: &Engine, rows: &[Recorded]) -> Touched {
+        let mut touched = Touched::default();
+        for row in rows {
+            touched.agents.extend(agents_in(&row.event));
+            let Some(id) = row.event.interaction() else { continue };
+            touched.agents.extend(self.shows.get(&id).into_iter().flatten().cloned());
+            if let Some(closed) = engine.closed(id) {
+                touched.agents.insert(closed.agent.clone());
+            }
+            if let Some(call) = engine.call(id) {
+                match &call.state {
+                    CallState::Ringing { agents } => touched.agents.extend(agents.iter().cloned()),
+                    CallState::Answered { agent, .. } => _ = touched.agents.insert(agent.clone()),
+                }
+            }
+            match engine.chat(id) {
+                Some(chat) => {
+                    touched.queues.insert(chat.queue.clone());
+                    match &chat.stage {
+                        Stage::Waiting => {}
+                        Stage::Offered(offer) => _ = touched.agents.insert(offer.agent.clone()),
+                        Stage::Owned { agent, .. } => _ = touched.agents.insert(agent.clone()),
+                    }
+                }
+                // It has left the engine, and with it the name of its queue.
+                None if matches!(row.event, Event::ChatEnded { .. } | Event::InteractionClosed { .. }) => {
+                    touched.queues.extend(engine.policy().queues.keys().cloned());
+                }
+                None => {}
+            }
+        }
+        touched
+    }
+
+    pub(super) fn tell_customers(&mut self, engine: &Engine, rows: &[Recorded], counts: &HubCounts) {
+        if self.widgets.is_empty() {
+            return;
+        }
+        let mut queues = BTreeSet::new();
+        for row in rows {
+            let Some(id) = row.event.interaction() else { continue };
+            let chat = engine.chat(id);
+            if moves_line(&row.event) {
+                match chat {
+                    Some(chat) => _ = queues.insert(chat.queue.clone()),
+                    // It has left the engine, and with it the name of its queue.
+                    None => queues.extend(engine.policy().queues.keys().cloned()),
+                }
+            }
+            let Some(seats) = self.widgets.get_mut(&id) else { continue };
+            let state = match (chat, &row.event) {
+                (Some(chat), _) => Some(widget_view::state(engine, chat)),
+                (None, Event::ChatEnded { by, .. }) => Some(ChatState::Ended { by: *by }),
+                (None, _) => None,
+            };
+            for seat in seats {
+                // The message goes first, so that the end does not overtake the last word.
+                if let Some(message) = message(row, seat.person, &self.names) {
+                    seat.wire.send(WidgetPush::Message(message), counts);
+                }
+                seat.tell(state.as_ref(), counts);
+            }
+        }
+        self.tell_positions(engine, &queues, counts);
+    }
+
+    /// Customers whose place in a queue changed.
+    fn tell_positions(&mut self, engine: &Engine, queues: &BTreeSet<QueueId>, counts: &HubCounts) {
+        for queue in queues {
+            for (ahead, id) in engine.queue_waiting(queue).enumerate() {
+                let Some(seats) = self.widgets.get_mut(&id) else { continue };
+                let position = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
+                let state = ChatState::Waiting { position };
+                seats.iter_mut().for_each(|seat| seat.tell(Some(&state), counts));
+            }
+        }
+    }
+
+    pub(super) fn tell_all_anew(&mut self, engine: &Engine, counts: &HubCounts) {
+        self.names = Arc::default();
+        self.name_all(engine);
+        let agents: Vec<AgentId> = self.desks.keys().cloned().collect();
+        for agent in agents {
+            match agent_view(engine, &agent) {
+                Some(view) => {
+                    if let Some(desk) = self.desks.get(&agent) {
+                        for seat in desk.seats.values() {
+                            seat.wire.send(PanelPush::Snapshot(self.snapshot(engine, &view)), counts);
+                        }
+                    }
+                    self.set_view(&agent, view);
+                }
+                None => {
+                    let Some(desk) = self.desks.remove(&agent) else { continue };
+                    self.unshow(&agent, &desk.view);
+                    for seat in desk.seats.values() {
+                        let reason =
+                            "this agent is no longer in the settings; ask an administrator".to_owned();
+                        seat.wire.send(PanelPush::Bye { reason, reconnect_in: None }, counts);
+                    }
+                }
+            }
+            self.prune_pops(engine, &agent);
+        }
+        let chats: Vec<InteractionId> = self.widgets.keys().copied().collect();
+        for id in chats {
+            let snapshots: Vec<WidgetSnapshot> = self
+                .widgets
+                .get(&id)
+                .into_iter()
+                .flatten()
+                .map(|_| self.widget_snapshot(engine, id))
+                .collect();
+            let seats = self.widgets.get_mut(&id).into_iter().flatten();
+            for (seat, snapshot) in seats.zip(snapshots) {
+                seat.told.clone_from(&snapshot.state);
+                seat.wire.send(WidgetPush::Snapshot(snapshot), counts);
+            }
+        }
+    }
+
+    /// Forgets pops of interactions that the agent no longer has (D3).
+    pub(super) fn prune_pops(&mut self, engine: &Engine, agent: &AgentId) {
+        let Some(pops) = self.pops.get_mut(agent) else { return };
+        let has = |id: InteractionId| {
+            engine
+                .agent(agent)
+                .is_some_and(|a| a.offered == Some(id) || a.inbox.contains(&id) || a.calls.contains(&id))
+        };
+        pops.retain(|(pop, _)| has(pop.interaction));
+        if pops.is_empty() {
+            self.pops.remove(agent);
+        }
+    }
+
+    /// Shows a pop on one surface, and says how.
+    pub(super) fn show_pop(&self, agent: &AgentId, pop: &Pop, before: Shown, counts: &HubCounts) -> Shown {
+        let seats = self.desks.get(agent).into_iter().flat_map(|desk| desk.seats.values());
+        let Some(seat) = seats.max_by_key(|seat| (seat.can_pop, seat.used)) else { return before };
+        if !seat.wire.send(PanelPush::Pop(pop.clone()), counts) {
+            return before;
+        }
+        counts.pops.fetch_add(1, Ordering::Relaxed);
+        if seat.can_pop { Shown::Opened } else { Shown::AsLink }
+    }
+
+    /// A panel connected: pops that nobody could open yet go to it, oldest first.
+    pub(super) fn show_late(&mut self, agent: &AgentId, can_pop: bool, counts: &HubCounts) {
+        let Some(mut pops) = self.pops.remove(agent) else { return };
+        for (pop, shown) in &mut pops {
+            let wanted = match shown {
+                Shown::Not => true,
+                Shown::AsLink => can_pop,
+                Shown::Opened => false,
+            };
+            if wanted {
+                *shown = self.show_pop(agent, pop, *shown, counts);
+            }
+        }
+        self.pops.insert(agent.clone(), pops);
+    }
+}
+
+impl WidgetSeat {
+    fn tell(&mut self, state: Option<&ChatState>, counts: &HubCounts) {
+        if let Some(state) = state
+            && self.told.as_ref() != Some(state)
+        {
+            self.told = Some(state.clone());
+            self.wire.send(WidgetPush::State(state.clone()), counts);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Touched {
+    agents: BTreeSet<AgentId>,
+    queues: BTreeSet<QueueId>,
+}
+
+fn remove_from(shows: &mut HashMap<InteractionId, BTreeSet<AgentId>>, id: &InteractionId, agent: &AgentId) {
+    if let Some(agents) = shows.get_mut(id) {
+        agents.remove(agent);
+        if agents.is_empty() {
+            shows.remove(id);
+        }
+    }
+}
+
+/// Agents that an event names.
+fn agents_in(event: &Event) -> Vec<AgentId> {
+    match event {
+        Event::AgentConnected { agent, .. }
+        | Event::AgentDisconnected { agent, .. }
+        | Event::PresenceChanged { agent, .. }
+        | Event::PresenceWished { agent, .. }
+        | Event::ChatOffered { agent, .. }
+        | Event::OfferAccepted { agent, .. }
+        | Event::OfferRejected { agent, .. }
+        | Event::OfferMissed { agent, .. }
+        | Event::OfferWithdrawn { agent, .. }
+        | Event::ChatAssigned { agent, .. }
+        | Event::ChatReturned { agent, .. }
+        | Event::ItemActivated { agent, .. }
+        | Event::ItemParked { agent, .. }
+        | Event::WrapUpStarted { agent, .. }
+        | Event::WrapUpCompleted { agent, .. }
+        | Event::Classified { agent, .. }
+        | Event::CallAnswered { agent, .. }
+        | Event::ContactChosen { agent, .. } => vec![agent.clone()],
+        Event::CallRang { agents, .. } => agents.clone(),
+        Event::InteractionClosed { agent, .. } => agent.iter().cloned().collect(),
+        Event::TenantOpened { .. }
+        | Event::Configured { .. }
+        | Event::Resumed { .. }
+        | Event::ChatStarted { .. }
+        | Event::MessageSent { .. }
+        | Event::ChatEnded { .. }
+        | Event::EndSeen { .. }
+        | Event::WrapUpExtended { .. }
+        | Event::CallEnded { .. }
+        | Event::LookedUp { .. }
+        | Event::DeliveryReported { .. } => Vec::new(),
+    }
+}
+
+/// Whether an event can change places in a queue.
+fn moves_line(event: &Event) -> bool {
+    match event {
+        Event::ChatStarted { .. }
+        | Event::ChatOffered { .. }
+        | Event::OfferAccepted { .. }
+        | Event::OfferRejected { .. }
+        | Event::OfferMissed { .. }
+        | Event::OfferWithdrawn { .. }
+        | Event::ChatAssigned { .. }
+        | Event::ChatReturned { .. }
+        | Event::ChatEnded { .. }
+        | Event::InteractionClosed { .. } => true,
+        Event::TenantOpened { .. }
+        | Event::Configured { .. }
+        | Event::Resumed { .. }
+        | Event::AgentConnected { .. }
+        | Event::AgentDisconnected { .. }
+        | Event::PresenceChanged { .. }
+        | Event::PresenceWished { .. }
+        | Event::ItemActivated { .. }
+        | Event::ItemParked { .. }
+        | Event::MessageSent { .. }
+        | Event::EndSeen { .. }
+        | Event::WrapUpStarted { .. }
+        | Event::WrapUpExtended { .. }
+        | Event::WrapUpCompleted { .. }
+        | Event::Classified { .. }
+        | Event::CallRang { .. }
+        | Event::CallAnswered { .. }
+        | Event::CallEnded { .. }
+        | Event::LookedUp { .. }
+        | Event::ContactChosen { .. }
+        | Event::DeliveryReported { .. } => false,
+    }
+}

@@ -1,0 +1,394 @@
+//! Who is connected, and what each of them has been told. Fed by the engines' owner after each commit; everything
+//! here is quick and never waits. A socket that does not keep up is let go and comes back for a snapshot.
+
+use super::contents::Contents;
+use super::drafts::{AgentView, Draft, MessageDraft, Names};
+use super::floor::{Desk, Floor, HubCounts, PanelSeat, Shown, WidgetSeat};
+use super::panel_view::agent_view;
+use crate::auth::CustomerPass;
+use crate::drive;
+use crate::journal::{NewContent, Recorded, Store};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tieline_engine::Engine;
+use tieline_model::crm::{ConnectionInfo, PopTarget};
+use tieline_model::live::ChatState;
+use tieline_model::{
+    AgentId, CommandId, ConnectionId, ConversationId, Event, InteractionId, Millis, Refusal, Seq, SessionId,
+    TenantId,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Pushes that may wait for one socket.
+pub(super) const PUSHES_MAX: usize = 256;
+/// Panels of one agent; the one unused longest makes room.
+const PANELS_MAX: usize = 20;
+/// Widgets of one chat.
+const WIDGETS_MAX: usize = 5;
+/// Pops remembered for one agent.
+const POPS_MAX: usize = 20;
+
+/// What goes to a panel's socket.
+#[derive(Debug)]
+pub(super) enum PanelPush {
+    Snapshot(Box<PanelSnapshot>),
+    Changes(Vec<Draft>),
+    Answer { id: CommandId, refusal: Option<Refusal> },
+    Typing { interaction: InteractionId },
+    Pop(Pop),
+    Bye { reason: String, reconnect_in: Option<Millis> },
+}
+
+/// Everything a panel shows; histories are fetched up to `up_to`.
+#[derive(Debug)]
+pub(super) struct PanelSnapshot {
+    pub(super) view: AgentView,
+    pub(super) connections: Vec<ConnectionInfo>,
+    pub(super) break_reasons: Vec<String>,
+    pub(super) up_to: Seq,
+    pub(super) names: Arc<Names>,
+}
+
+/// A record to open.
+#[derive(Debug, Clone)]
+pub(super) struct Pop {
+    pub(super) interaction: InteractionId,
+    pub(super) connection: ConnectionId,
+    pub(super) target: PopTarget,
+    pub(super) title: String,
+}
+
+/// What goes to a widget's socket.
+#[derive(Debug)]
+pub(super) enum WidgetPush {
+    Snapshot(WidgetSnapshot),
+    State(ChatState),
+    Message(MessageDraft),
+    Typing,
+    Answer { id: CommandId, refusal: Option<Refusal> },
+    Bye { reason: String, reconnect_in: Option<Millis> },
+}
+
+/// Where a chat stands; what was said is fetched up to `up_to`.
+#[derive(Debug)]
+pub(super) struct WidgetSnapshot {
+    /// `None` when the engine has closed the chat.
+    pub(super) state: Option<ChatState>,
+    pub(super) chars_max: u32,
+    pub(super) up_to: Seq,
+    pub(super) names: Arc<Names>,
+}
+
+/// A socket's way in, as the hub holds it.
+#[derive(Debug)]
+pub(super) struct Wire<P> {
+    pub(super) push: mpsc::Sender<P>,
+    /// Cancelled when the socket has been let go.
+    pub(super) gone: CancellationToken,
+}
+
+impl<P> Clone for Wire<P> {
+    fn clone(&self) -> Self {
+        Self { push: self.push.clone(), gone: self.gone.clone() }
+    }
+}
+
+impl<P> Wire<P> {
+    /// False if the socket has been let go because it does not keep up.
+    pub(super) fn send(&self, push: P, counts: &HubCounts) -> bool {
+        counts.pushes.fetch_add(1, Ordering::Relaxed);
+        let sent = self.push.try_send(push).is_ok();
+        if !sent {
+            if !self.push.is_closed() {
+                counts.slow.fetch_add(1, Ordering::Relaxed);
+            }
+            self.gone.cancel();
+        }
+        sent
+    }
+}
+
+/// What the hub counted, and how many are connected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) pushes: u64,
+    pub(super) slow: u64,
+    pub(super) pops: u64,
+    pub(super) panels: usize,
+    pub(super) widgets: usize,
+}
+
+struct Inner {
+    floors: Mutex<HashMap<TenantId, Floor>>,
+    contents: Contents,
+    counts: HubCounts,
+}
+
+/// The live view. Cheap to clone; one per process.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+impl Hub {
+    /// A hub that fetches content and history from this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(Arc::new(Inner {
+            floors: Mutex::default(),
+            contents: Contents::new(store),
+            counts: HubCounts::default(),
+        }))
+    }
+
+    /// What to give to `drive`.
+    #[must_use]
+    pub fn observer(&self) -> Box<dyn drive::Observer> {
+        Box::new(self.clone())
+    }
+
+    /// Forgets a tenant's content that is held in memory: somebody was erased.
+    pub fn forget(&self, tenant: &TenantId) {
+        self.0.contents.forget(tenant);
+    }
+
+    /// Opens a record at an agent, on one surface: the panel used last among those that can pop, else among all. It
+    /// is remembered until the agent no longer has the interaction, so that a panel which connects late gets it, and
+    /// forgotten with the offer (D3).
+    pub fn pop(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentId,
+        interaction: InteractionId,
+        connection: ConnectionId,
+        target: PopTarget,
+        title: String,
+    ) {
+        let mut floors = self.lock();
+        let floor = floors.entry(tenant.clone()).or_default();
+        if floor.desks.get(agent).is_some_and(|desk| !desk.view.holds(interaction)) {
+            return;
+        }
+        let pop = Pop { interaction, connection, target, title };
+        let shown = floor.show_pop(agent, &pop, Shown::Not, &self.0.counts);
+        let pops = floor.pops.entry(agent.clone()).or_default();
+        pops.retain(|(known, _)| {
+            (known.interaction, &known.connection) != (pop.interaction, &pop.connection)
+        });
+        if pops.len() == POPS_MAX {
+            pops.pop_front();
+        }
+        pops.push_back((pop, shown));
+    }
+
+    pub(super) fn contents(&self) -> &Contents {
+        &self.0.contents
+    }
+
+    pub(super) fn counts(&self) -> Counted {
+        let floors = self.lock();
+        let counts = &self.0.counts;
+        Counted {
+            pushes: counts.pushes.load(Ordering::Relaxed),
+            slow: counts.slow.load(Ordering::Relaxed),
+            pops: counts.pops.load(Ordering::Relaxed),
+            panels: floors.values().flat_map(|f| f.desks.values()).map(|d| d.seats.len()).sum(),
+            widgets: floors.values().flat_map(|f| f.widgets.values()).map(VecDeque::len).sum(),
+        }
+    }
+
+    /// Seats a panel and sends it everything; call from inside `Handle::read`, so that no commit comes between.
+    /// False if the settings do not know the agent.
+    pub(super) fn seat_panel(
+        &self,
+        engine: &Engine,
+        tenant: &TenantId,
+        agent: &AgentId,
+        session: SessionId,
+        wire: Wire<PanelPush>,
+        can_pop: bool,
+    ) -> bool {
+        let Some(view) = agent_view(engine, agent) else { return false };
+        let mut floors = self.lock();
+        let floor = floors.entry(tenant.clone()).or_default();
+        floor.name_all(engine);
+        floor.prune_pops(engine, agent);
+        floor.uses += 1;
+        let used = floor.uses;
+        wire.send(PanelPush::Snapshot(floor.snapshot(engine, &view)), &self.0.counts);
+        let desk = floor
+            .desks
+            .entry(agent.clone())
+            .or_insert_with(|| Desk { seats: BTreeMap::new(), view: view.clone() });
+        if desk.seats.len() >= PANELS_MAX
+            && let Some(oldest) = desk.seats.iter().min_by_key(|(_, seat)| seat.used).map(|(id, _)| *id)
+            && let Some(seat) = desk.seats.remove(&oldest)
+        {
+            let reason = "too many panels of this agent are open; this one was used least".to_owned();
+            seat.wire.send(PanelPush::Bye { reason, reconnect_in: None }, &self.0.counts);
+        }
+        desk.seats.insert(session, PanelSeat { wire, can_pop, used });
+        floor.set_view(agent, view);
+        floor.show_late(agent, can_pop, &self.0.counts);
+        true
+    }
+
+    /// Sends everything anew; call from inside `Handle::read`.
+    pub(super) fn resync_panel(
+        &self,
+        engine: &Engine,
+        tenant: &TenantId,
+        agent: &AgentId,
+        session: SessionId,
+    ) {
+        let mut floors = self.lock();
+        let Some(floor) = floors.get_mut(tenant) else { return };
+        let Some(desk) = floor.desks.get(agent) else { return };
+        if let Some(seat) = desk.seats.get(&session) {
+            seat.wire.send(PanelPush::Snapshot(floor.snapshot(engine, &desk.view)), &self.0.counts);
+        }
+    }
+
+    /// The panel is gone.
+    pub(super) fn leave_panel(&self, tenant: &TenantId, agent: &AgentId, session: SessionId) {
+        let mut floors = self.lock();
+        let Some(floor) = floors.get_mut(tenant) else { return };
+        let Some(desk) = floor.desks.get_mut(agent) else { return };
+        desk.seats.remove(&session);
+        if desk.seats.is_empty()
+            && let Some(desk) = floor.desks.remove(agent)
+        {
+            floor.unshow(agent, &desk.view);
+        }
+    }
+
+    /// The agent did something on this panel: the next pop goes there.
+    pub(super) fn used(&self, tenant: &TenantId, agent: &AgentId, session: SessionId) {
+        let mut floors = self.lock();
+        let Some(floor) = floors.get_mut(tenant) else { return };
+        floor.uses += 1;
+        let used = floor.uses;
+        if let Some(seat) = floor.desks.get_mut(agent).and_then(|desk| desk.seats.get_mut(&session)) {
+            seat.used = used;
+        }
+    }
+
+    /// The conversation of a chat in the agent's inbox.
+    pub(super) fn conversation(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentId,
+        id: InteractionId,
+    ) -> Option<ConversationId> {
+        let floors = self.lock();
+        floors.get(tenant)?.desks.get(agent)?.view.items.get(&id).map(|item| item.conversation)
+    }
+
+    /// The agent is typing; tells the customer of this chat.
+    pub(super) fn agent_types(&self, tenant: &TenantId, interaction: InteractionId) {
+        let floors = self.lock();
+        for seat in floors.get(tenant).and_then(|f| f.widgets.get(&interaction)).into_iter().flatten() {
+            seat.wire.send(WidgetPush::Typing, &self.0.counts);
+        }
+    }
+
+    /// The customer is typing; tells the chat's owner.
+    pub(super) fn customer_types(&self, tenant: &TenantId, agent: &AgentId, interaction: InteractionId) {
+        let floors = self.lock();
+        if let Some(desk) = floors.get(tenant).and_then(|f| f.desks.get(agent)) {
+            for seat in desk.seats.values() {
+                seat.wire.send(PanelPush::Typing { interaction }, &self.0.counts);
+            }
+        }
+    }
+
+    /// Seats a widget and sends it everything; call from inside `Handle::read`. False if this chat is not of the
+    /// customer's conversation.
+    pub(super) fn seat_widget(
+        &self,
+        engine: &Engine,
+        pass: &CustomerPass,
+        session: SessionId,
+        wire: Wire<WidgetPush>,
+    ) -> bool {
+        let chat = engine.chat(pass.interaction);
+        if chat.is_some_and(|chat| chat.conversation != pass.conversation) {
+            return false;
+        }
+        let mut floors = self.lock();
+        let floor = floors.entry(pass.tenant.clone()).or_default();
+        floor.name_all(engine);
+        let snapshot = floor.widget_snapshot(engine, pass.interaction);
+        let told = snapshot.state.clone();
+        wire.send(WidgetPush::Snapshot(snapshot), &self.0.counts);
+        let seats = floor.widgets.entry(pass.interaction).or_default();
+        if seats.len() >= WIDGETS_MAX
+            && let Some(oldest) = seats.pop_front()
+        {
+            let reason = "this chat is open in too many tabs; go on in the newest".to_owned();
+            oldest.wire.send(WidgetPush::Bye { reason, reconnect_in: None }, &self.0.counts);
+        }
+        seats.push_back(WidgetSeat { session, wire, told, person: chat.map(|c| c.person.id) });
+        true
+    }
+
+    /// Sends everything anew; call from inside `Handle::read`.
+    pub(super) fn resync_widget(
+        &self,
+        engine: &Engine,
+        tenant: &TenantId,
+        id: InteractionId,
+        session: SessionId,
+    ) {
+        let mut floors = self.lock();
+        let Some(floor) = floors.get_mut(tenant) else { return };
+        let snapshot = floor.widget_snapshot(engine, id);
+        let seats = floor.widgets.get_mut(&id).into_iter().flatten();
+        if let Some(seat) = seats.into_iter().find(|seat| seat.session == session) {
+            seat.told.clone_from(&snapshot.state);
+            seat.wire.send(WidgetPush::Snapshot(snapshot), &self.0.counts);
+        }
+    }
+
+    /// The widget is gone.
+    pub(super) fn leave_widget(&self, tenant: &TenantId, interaction: InteractionId, session: SessionId) {
+        let mut floors = self.lock();
+        let Some(floor) = floors.get_mut(tenant) else { return };
+        if let Some(seats) = floor.widgets.get_mut(&interaction) {
+            seats.retain(|seat| seat.session != session);
+            if seats.is_empty() {
+                floor.widgets.remove(&interaction);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Floor>> {
+        self.0.floors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl drive::Observer for Hub {
+    fn committed(&mut self, tenant: &TenantId, engine: &Engine, rows: &[Recorded], content: &[NewContent]) {
+        let everything = rows.iter().any(|row| {
+            matches!(row.event, Event::TenantOpened { .. } | Event::Configured { .. } | Event::Resumed { .. })
+        });
+        if everything {
+            drive::Observer::reloaded(self, tenant, engine);
+            return;
+        }
+        let mut floors = self.lock();
+        let Some(floor) = floors.get_mut(tenant) else { return };
+        if floor.desks.is_empty() && floor.widgets.is_empty() && floor.pops.is_empty() {
+            return;
+        }
+        self.0.contents.keep(tenant, content);
+        floor.tell_agents(engine, rows, &self.0.counts);
+        floor.tell_customers(engine, rows, &self.0.counts);
+    }
+
+    fn reloaded(&mut self, tenant: &TenantId, engine: &Engine) {
+        let mut floors = self.lock();
+        let Some(floor) = floors.get_mut(tenant) else { return };
+        floor.tell_all_anew(engine, &self.0.counts);
+    }
+}

@@ -1,0 +1,443 @@
+//! `/ws/agent`: an agent's panel.
+
+use super::answer::Answer;
+use super::contents::Known;
+use super::drafts::{Draft, History, MessageDraft, Refers, Told};
+use super::hub::{PUSHES_MAX, PanelPush, PanelSnapshot, Wire};
+use super::limits::{From, Place};
+use super::server::Peer;
+use super::socket::{
+    BROKEN, Ear, Heard, Lost, Mouth, Speaker, check_text, sized, speak, split, too_long, wire,
+};
+use super::{Shared, api};
+use crate::auth::AgentPass;
+use crate::drive::{self, Request};
+use crate::journal;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tieline_model::content::{Content, Remarks};
+use tieline_model::live::{AgentDeed, Change, ItemMessages, PanelFrame, PanelSays, PanelView};
+use tieline_model::{
+    Actor, Code, Command, CommandId, InteractionId, Millis, Refusal, SessionId, Timestamp, Wish,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long a typing sign stands (B6).
+pub(super) const TYPING: Millis = Millis::secs(6);
+/// Typing frames that come faster than this are not passed on.
+pub(super) const TYPING_EVERY: Duration = Duration::from_secs(1);
+/// Tries to take a session away whose panel is gone, while the journal takes no commits.
+const LEAVE_TRIES: u32 = 60;
+/// Pause between them.
+const LEAVE_PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) async fn open(
+    State(app): State<Shared>,
+    Extension(From(address)): Extension<From>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Result<Response, Response> {
+    app.origins.check(&headers).map_err(IntoResponse::into_response)?;
+    let upgrade =
+        upgrade.map_err(|_| Answer::invalid("upgrade", "this address speaks WebSocket").into_response())?;
+    let place = app.sockets.enter(address).map_err(IntoResponse::into_response)?;
+    let frame_max = app.parts.settings.http.agent_frame_bytes_max;
+    Ok(sized(upgrade, frame_max).on_upgrade(move |socket| {
+        let tasks = peer.task.clone();
+        tasks.track_future(serve(app, socket, place, peer))
+    }))
+}
+
+async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
+    let http = &app.parts.settings.http;
+    let (mut ear, mut mouth) = split(socket, http.pong_within.std());
+    let bye = |reason: String, reconnect_in| PanelFrame::Bye { reason, reconnect_in };
+    let hello = tokio::select! {
+        hello = ear.hello::<PanelSays>(http.hello_within.std()) => hello,
+        () = app.stop.cancelled() => Err("the daemon is restarting".to_owned()),
+    };
+    let (token, can_pop) = match hello {
+        Ok(PanelSays::Hello { token, can_pop }) => (token, can_pop),
+        Ok(PanelSays::Do { .. } | PanelSays::Typing { .. } | PanelSays::Resync) => {
+            return mouth.end(&bye("the first frame must be hello".to_owned(), None)).await;
+        }
+        Err(reason) => return mouth.end(&bye(reason, Some(Millis::secs(1)))).await,
+    };
+    let pass = match app.parts.auth.tokens().read_agent(&token) {
+        Ok(pass) => pass,
+        Err(error) => return mouth.end(&bye(error.to_string(), None)).await,
+    };
+    let session = SessionId(Uuid::new_v4());
+    if let Err(refusal) = connect(&app, &pass, session).await {
+        let again = again_in(refusal.code);
+        return mouth.end(&bye(refusal.message, again)).await;
+    }
+    let (wire, pushes) = wire(PUSHES_MAX);
+    if seat(&app, &pass, session, wire.clone(), can_pop).await {
+        let done = CancellationToken::new();
+        let speaker = Panel { app: app.clone(), pass: pass.clone(), session };
+        let panel = Listening { app: &app, pass: &pass, session, wire: &wire, typed_at: None };
+        tokio::join!(
+            speak(&app, mouth, speaker, pushes, wire.gone.clone(), done.clone()),
+            panel.listen(ear, done.clone()),
+        );
+    } else {
+        mouth.end(&bye("this agent is not in the settings; ask an administrator".to_owned(), None)).await;
+    }
+    app.parts.hub.leave_panel(&pass.tenant, &pass.agent, session);
+    // On its own, so that a daemon that stops does not wait for it longer than it wants to.
+    tokio::spawn(leave(app, pass, session));
+}
+
+/// Whether a refused page should try again by itself.
+pub(super) fn again_in(code: Code) -> Option<Millis> {
+    matches!(code, Code::Busy | Code::Unavailable).then_some(Millis::secs(2))
+}
+
+async fn connect(app: &Shared, pass: &AgentPass, session: SessionId) -> Result<(), Refusal> {
+    let id = CommandId::new(format!("connect-{session}")).expect("a UUID is printable ASCII");
+    let by = Actor::Agent { agent: pass.agent.clone() };
+    let command = Command { id, by, wish: Wish::Connect { session } };
+    app.parts.drive.submit(Request::new(pass.tenant.clone(), command)).await.map(|_| ())
+}
+
+async fn leave(app: Shared, pass: AgentPass, session: SessionId) {
+    let id = CommandId::new(format!("leave-{session}")).expect("a UUID is printable ASCII");
+    let wish = Wish::Disconnect { agent: pass.agent, session };
+    let command = Command { id, by: Actor::Daemon, wish };
+    for _ in 0..LEAVE_TRIES {
+        let request = Request::new(pass.tenant.clone(), command.clone());
+        match app.parts.drive.submit(request).await {
+            Err(refusal) if again_in(refusal.code).is_some() && !app.stop.is_cancelled() => {
+                tokio::time::sleep(LEAVE_PAUSE).await;
+            }
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+async fn seat(
+    app: &Shared,
+    pass: &AgentPass,
+    session: SessionId,
+    wire: Wire<PanelPush>,
+    can_pop: bool,
+) -> bool {
+    let (hub, tenant, agent) = (app.parts.hub.clone(), pass.tenant.clone(), pass.agent.clone());
+    let look = move |engine: &tieline_engine::Engine| {
+        hub.seat_panel(engine, &tenant, &agent, session, wire, can_pop)
+    };
+    app.parts.drive.read(&pass.tenant, look).await.unwrap_or(false)
+}
+
+/// The half that hears: one frame after the other, so that a panel's messages keep their order (B10).
+struct Listening<'a> {
+    app: &'a Shared,
+    pass: &'a AgentPass,
+    session: SessionId,
+    wire: &'a Wire<PanelPush>,
+    typed_at: Option<Instant>,
+}
+
+impl Listening<'_> {
+    async fn listen(mut self, mut ear: Ear, done: CancellationToken) {
+        loop {
+            let heard = tokio::select! {
+                biased;
+                () = done.cancelled() => break,
+                heard = ear.next() => heard,
+            };
+            let going = match heard {
+                Heard::Text(text) => self.hear(&text).await,
+                Heard::Strange => self.bye("only text frames are spoken here").await,
+                Heard::Broken => {
+                    self.bye(BROKEN).await;
+                    done.cancelled().await;
+                    false
+                }
+                Heard::Gone => false,
+            };
+            if !going {
+                break;
+            }
+        }
+        done.cancel();
+    }
+
+    async fn hear(&mut self, text: &str) -> bool {
+        let app = self.app;
+        app.counts.frames_in.add();
+        let says: PanelSays = match serde_json::from_str(text) {
+            Ok(says) => says,
+            Err(error) => {
+                app.counts.frames_bad.add();
+                return self.bye(&format!("a frame could not be read: {}", api::safe(&error))).await;
+            }
+        };
+        match says {
+            PanelSays::Hello { .. } => true,
+            PanelSays::Do { id, deed } => {
+                let long = too_long(text, app.parts.settings.http.agent_frame_bytes_max);
+                let refusal = match long {
+                    Some(refusal) => Some(refusal),
+                    None => self.carry_out(id.clone(), deed).await.err(),
+                };
+                self.push(PanelPush::Answer { id, refusal }).await
+            }
+            PanelSays::Typing { interaction } => {
+                self.typing(interaction).await;
+                true
+            }
+            PanelSays::Resync => {
+                let (hub, pass, session) = (app.parts.hub.clone(), self.pass.clone(), self.session);
+                let look = move |engine: &tieline_engine::Engine| {
+                    hub.resync_panel(engine, &pass.tenant, &pass.agent, session);
+                };
+                app.parts.drive.read(&self.pass.tenant, look).await.is_ok()
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, id: CommandId, deed: AgentDeed) -> Result<(), Refusal> {
+        let (app, pass) = (self.app, self.pass);
+        let key = (pass.tenant.clone(), pass.agent.clone());
+        if !app.agent_frames.take(key, app.parts.clock.now()) {
+            app.counts.throttled.add();
+            return Err(Refusal::new(Code::Busy, "that was too fast; try again in a few seconds"));
+        }
+        app.parts.hub.used(&pass.tenant, &pass.agent, self.session);
+        let mut request = Request::new(
+            pass.tenant.clone(),
+            Command {
+                id,
+                by: Actor::Agent { agent: pass.agent.clone() },
+                wish: Wish::Connect { session: self.session },
+            },
+        );
+        request.command.wish = self.wish(deed, &mut request)?;
+        app.parts.drive.submit(request).await.map(|_| ())
+    }
+
+    /// What a deed wishes, with its words as content.
+    fn wish(&self, deed: AgentDeed, request: &mut Request) -> Result<Wish, Refusal> {
+        Ok(match deed {
+            AgentDeed::SetPresence { presence, confirmed } => Wish::SetPresence { presence, confirmed },
+            AgentDeed::AcceptOffer { offer } => Wish::AcceptOffer { offer },
+            AgentDeed::RejectOffer { offer } => Wish::RejectOffer { offer },
+            AgentDeed::TakeChat { interaction } => Wish::TakeChat { interaction },
+            AgentDeed::Activate { interaction } => Wish::Activate { interaction },
+            AgentDeed::Park { interaction } => Wish::Park { interaction },
+            AgentDeed::Send { interaction, text } => {
+                check_text(&text)?;
+                let text = self.content(interaction, Content::Message { text }, request)?;
+                Wish::SendMessage { interaction, text }
+            }
+            AgentDeed::EndChat { interaction } => Wish::EndChat { interaction },
+            AgentDeed::SeeEnd { interaction } => Wish::SeeEnd { interaction },
+            AgentDeed::ExtendWrapUp { interaction } => Wish::ExtendWrapUp { interaction },
+            AgentDeed::CompleteWrapUp { interaction } => Wish::CompleteWrapUp { interaction },
+            AgentDeed::Classify { interaction, codes, remarks } => {
+                let remarks = if remarks == Remarks::default() {
+                    None
+                } else {
+                    Some(self.content(interaction, Content::Remarks { remarks }, request)?)
+                };
+                Wish::Classify { interaction, codes, remarks }
+            }
+            AgentDeed::ChooseContact { interaction, connection, contact } => {
+                Wish::ChooseContact { interaction, connection, contact }
+            }
+        })
+    }
+
+    /// Keeps words under the chat's own key; only a chat in this agent's inbox has one here.
+    fn content(
+        &self,
+        interaction: InteractionId,
+        content: Content,
+        request: &mut Request,
+    ) -> Result<tieline_model::content::ContentRef, Refusal> {
+        let found = self.app.parts.hub.conversation(&self.pass.tenant, &self.pass.agent, interaction);
+        let conversation = found.ok_or_else(|| {
+            Refusal::new(
+                Code::NotFound,
+                "this is not in your inbox; another agent may have it, or it is done",
+            )
+        })?;
+        let (reference, kept) = drive::content(conversation, content);
+        request.content.push(kept);
+        Ok(reference)
+    }
+
+    async fn typing(&mut self, interaction: InteractionId) {
+        if self.typed_at.is_some_and(|at| at.elapsed() < TYPING_EVERY) {
+            return;
+        }
+        self.typed_at = Some(Instant::now());
+        let (hub, tenant) = (self.app.parts.hub.clone(), self.pass.tenant.clone());
+        let by = Actor::Agent { agent: self.pass.agent.clone() };
+        let look = move |engine: &tieline_engine::Engine| {
+            if engine.may_type(&by, interaction).is_ok() {
+                hub.agent_types(&tenant, interaction);
+            }
+        };
+        // A daemon that stops has nobody to tell.
+        let _ = self.app.parts.drive.read(&self.pass.tenant, look).await;
+    }
+
+    async fn bye(&self, reason: &str) -> bool {
+        let bye = PanelPush::Bye { reason: reason.to_owned(), reconnect_in: Some(Millis::secs(2)) };
+        // The half that speaks ends the socket once it has said this.
+        self.push(bye).await
+    }
+
+    async fn push(&self, push: PanelPush) -> bool {
+        self.wire.push.send(push).await.is_ok()
+    }
+}
+
+/// The half that speaks.
+struct Panel {
+    app: Shared,
+    pass: AgentPass,
+    session: SessionId,
+}
+
+impl Speaker for Panel {
+    type Push = PanelPush;
+
+    async fn tell(&mut self, mouth: &mut Mouth, push: PanelPush) -> Result<bool, Lost> {
+        let now = self.app.parts.clock.now();
+        match push {
+            PanelPush::Snapshot(snapshot) => match self.snapshot(*snapshot).await {
+                Ok(view) => {
+                    let frame = PanelFrame::Snapshot {
+                        seq: mouth.seq(),
+                        now,
+                        session: self.session,
+                        view: Box::new(view),
+                    };
+                    mouth.say(&frame).await?;
+                }
+                Err(error) => return Ok(self.unreadable(mouth, &error).await),
+            },
+            PanelPush::Changes(drafts) => match self.changes(drafts).await {
+                Ok(changes) => mouth.say_delta(now, changes).await?,
+                Err(error) => return Ok(self.unreadable(mouth, &error).await),
+            },
+            PanelPush::Answer { id, refusal } => mouth.say(&PanelFrame::Answer { id, refusal }).await?,
+            PanelPush::Typing { interaction } => {
+                mouth.say(&PanelFrame::Typing { interaction, lasts: TYPING }).await?;
+            }
+            PanelPush::Pop(pop) => {
+                let super::hub::Pop { interaction, connection, target, title } = pop;
+                mouth.say(&PanelFrame::Pop { interaction, connection, target, title }).await?;
+            }
+            PanelPush::Bye { reason, reconnect_in } => {
+                self.bye(mouth, &reason, reconnect_in).await;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn due_at(&self) -> Timestamp {
+        self.pass.expires_at
+    }
+
+    async fn due(&mut self, mouth: &mut Mouth) -> Result<bool, Lost> {
+        self.bye(mouth, "your sign-in has expired; sign in again", None).await;
+        Ok(false)
+    }
+
+    async fn bye(&self, mouth: &mut Mouth, reason: &str, reconnect_in: Option<Millis>) {
+        mouth.end(&PanelFrame::Bye { reason: reason.to_owned(), reconnect_in }).await;
+    }
+}
+
+impl Mouth {
+    async fn say_delta(&mut self, now: Timestamp, changes: Vec<Change>) -> Result<(), Lost> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let seq = self.next_seq();
+        self.say(&PanelFrame::Delta { seq, now, changes }).await
+    }
+}
+
+impl Panel {
+    async fn snapshot(&self, snapshot: PanelSnapshot) -> Result<PanelView, journal::Error> {
+        let PanelSnapshot { view, connections, break_reasons, up_to, names } = snapshot;
+        let mut messages = Vec::new();
+        for interaction in view.items.keys().copied() {
+            let history = History { interaction, up_to, names: names.clone() };
+            messages.push((interaction, self.history(&history).await?));
+        }
+        let mut ids = BTreeSet::new();
+        view.offer.iter().for_each(|offer| offer.refs(&mut ids));
+        view.items.values().for_each(|item| item.refs(&mut ids));
+        view.calls.values().for_each(|call| call.refs(&mut ids));
+        view.logs.refs(&mut ids);
+        messages.iter().for_each(|(_, said)| said.refs(&mut ids));
+        let known = self.app.parts.hub.contents().get(&self.pass.tenant, ids).await?;
+        let told = messages.into_iter().map(|(interaction, said)| ItemMessages {
+            interaction,
+            messages: said.into_iter().map(|message| message.fill(&known)).collect(),
+        });
+        Ok(PanelView {
+            me: view.me,
+            offer: view.offer.map(|offer| offer.fill(&known)),
+            items: view.items.into_values().map(|item| item.fill(&known)).collect(),
+            messages: told.collect(),
+            calls: view.calls.into_values().map(|call| call.fill(&known)).collect(),
+            queues: view.queues.into_values().collect(),
+            logs: view.logs.into_iter().map(|log| log.fill(&known)).collect(),
+            connections,
+            break_reasons,
+        })
+    }
+
+    async fn changes(&self, drafts: Vec<Draft>) -> Result<Vec<Change>, journal::Error> {
+        let mut flat = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            match draft {
+                Draft::History(history) => {
+                    let said = self.history(&history).await?;
+                    flat.extend(said.into_iter().map(|message| Draft::Message(history.interaction, message)));
+                }
+                other @ (Draft::Me(_)
+                | Draft::Offer(_)
+                | Draft::Item(_)
+                | Draft::ItemGone(_)
+                | Draft::Message(..)
+                | Draft::Call(_)
+                | Draft::CallGone(_)
+                | Draft::Queue(_)
+                | Draft::Log(_)) => flat.push(other),
+            }
+        }
+        let mut ids = BTreeSet::new();
+        flat.refs(&mut ids);
+        let known: Known = self.app.parts.hub.contents().get(&self.pass.tenant, ids).await?;
+        Ok(flat.into_iter().filter_map(|draft| draft.fill(&known)).collect())
+    }
+
+    async fn history(&self, history: &History) -> Result<Vec<MessageDraft>, journal::Error> {
+        let store = self.app.parts.hub.contents().store();
+        let rows = store.read_interaction(&self.pass.tenant, history.interaction).await?;
+        Ok(Told::from_rows(&rows, history.up_to, &history.names).messages)
+    }
+
+    async fn unreadable(&self, mouth: &mut Mouth, error: &journal::Error) -> bool {
+        tracing::error!(tenant = %self.pass.tenant, %error, "a panel could not be told what happened");
+        self.bye(mouth, "the journal cannot be read now; trying again", Some(Millis::secs(2))).await;
+        false
+    }
+}
