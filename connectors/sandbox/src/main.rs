@@ -1,0 +1,107 @@
+//! The sandbox as a program of its own: `tieline-sandbox salesforce`.
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use tieline_sandbox::keys::AppKey;
+use tieline_sandbox::salesforce::{CONSUMER_KEY, CONSUMER_SECRET, INTEGRATION_USER, Options, Sandbox};
+
+/// Stand-ins of the CRMs for tests and the demo.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    vendor: Vendor,
+}
+
+#[derive(Subcommand)]
+enum Vendor {
+    /// Starts a Salesforce org with invented data.
+    Salesforce(Salesforce),
+}
+
+#[derive(clap::Args)]
+struct Salesforce {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    ip: IpAddr,
+    /// Port of the token endpoint; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    login_port: u16,
+    /// Port of the API and the console; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    instance_port: u16,
+    /// Serve https with a CA made at the run.
+    #[arg(long)]
+    tls: bool,
+    /// Where the app's private key (PEM) is read from, or written to when it is not there.
+    #[arg(long)]
+    key_file: Option<PathBuf>,
+    /// Where the app's certificate (PEM) is read from or written to; goes with --key-file.
+    #[arg(long, requires = "key_file")]
+    certificate_file: Option<PathBuf>,
+    /// Where the CA's certificate is written with --tls.
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
+    /// The panel that the console embeds.
+    #[arg(long)]
+    panel_url: Option<String>,
+    /// Seed of the invented data.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Contacts invented beside the known ones.
+    #[arg(long)]
+    contacts: Option<usize>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().vendor {
+        Vendor::Salesforce(args) => salesforce(args).await,
+    }
+}
+
+/// The app's certificate: the one on disk, or a new pair that is then on disk.
+fn app_key(args: &Salesforce) -> anyhow::Result<AppKey> {
+    let (Some(key_file), Some(certificate_file)) = (&args.key_file, &args.certificate_file) else {
+        let key = AppKey::generate()?;
+        if let Some(path) = &args.key_file {
+            std::fs::write(path, &key.private_pem).with_context(|| format!("writing {}", path.display()))?;
+        }
+        return Ok(key);
+    };
+    if key_file.exists() && certificate_file.exists() {
+        let certificate_pem = std::fs::read_to_string(certificate_file)?;
+        return Ok(AppKey { private_pem: String::new(), public_pem: String::new(), certificate_pem });
+    }
+    let key = AppKey::generate()?;
+    std::fs::write(key_file, &key.private_pem).with_context(|| format!("writing {}", key_file.display()))?;
+    std::fs::write(certificate_file, &key.certificate_pem)
+        .with_context(|| format!("writing {}", certificate_file.display()))?;
+    Ok(key)
+}
+
+async fn salesforce(args: Salesforce) -> anyhow::Result<()> {
+    let key = app_key(&args)?;
+    let mut options = Options::demo(&key);
+    options.ip = args.ip;
+    options.login_port = args.login_port;
+    options.instance_port = args.instance_port;
+    options.tls = args.tls;
+    options.panel_url.clone_from(&args.panel_url);
+    options.seed = args.seed.unwrap_or(options.seed);
+    options.contacts = args.contacts.unwrap_or(options.contacts);
+    let running = Sandbox::start(options).await?;
+    if let (Some(path), Some(pem)) = (&args.ca_file, &running.ca_pem) {
+        std::fs::write(path, pem).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let ready = serde_json::json!({
+        "login_url": running.login_url, "instance_url": running.instance_url, "console_url": running.console_url,
+        "consumer_key": CONSUMER_KEY, "consumer_secret": CONSUMER_SECRET, "username": INTEGRATION_USER,
+    });
+    // One line that another process can wait for and read.
+    println!("{ready}");
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
