@@ -1,1 +1,154 @@
-//! Room: bus.
+//! How events leave the process and how producers' messages enter it: embedded (over the journal's cursors, nothing
+//! beside it) or RabbitMQ. The only room that names lapin.
+//!
+//! A broker that is down or blocked stops neither chats nor pops nor logs: the journal is the truth, this room only
+//! carries.
+
+mod feed;
+mod health;
+mod intake;
+mod outgoing;
+mod rabbit;
+mod seal;
+
+use crate::drive::{self, Done, Request};
+use crate::journal::Store;
+use crate::settings::{self, BusKind};
+use async_trait::async_trait;
+use feed::Wanted;
+use health::{Counters, Pulse};
+use std::sync::Arc;
+use tieline_model::{ConnectionId, Refusal, Seq, TenantId};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use feed::Feed;
+pub use health::{Counts, Health, State};
+pub use intake::{
+    AGENT_BYTES_MAX, AGENTS_MAX, BODY_BYTES_MAX, Intake, NUMBER_BYTES_MAX, Rejected, SOURCE_BYTES_MAX,
+};
+pub use seal::{Broken, Seal};
+
+/// What the bus needs of the engines' owner; [`drive::Handle`] is it, a simulator may be.
+#[async_trait]
+pub trait Engines: Send + Sync + 'static {
+    /// Hands a command in and waits until it is durable or refused.
+    async fn submit(&self, request: Request) -> Result<Done, Refusal>;
+    /// The head of a tenant's journal; moves after each commit.
+    fn head(&self, tenant: &TenantId) -> Option<watch::Receiver<Seq>>;
+    /// The tenants of this process.
+    fn tenants(&self) -> Vec<TenantId>;
+}
+
+#[async_trait]
+impl Engines for drive::Handle {
+    async fn submit(&self, request: Request) -> Result<Done, Refusal> {
+        Self::submit(self, request).await
+    }
+    fn head(&self, tenant: &TenantId) -> Option<watch::Receiver<Seq>> {
+        Self::head(self, tenant)
+    }
+    fn tenants(&self) -> Vec<TenantId> {
+        Self::tenants(self)
+    }
+}
+
+/// What the bus is wired to.
+pub struct Wiring {
+    /// Section `bus`.
+    pub settings: settings::Bus,
+    /// The journal, read by cursor.
+    pub store: Arc<dyn Store>,
+    /// Where messages of producers go.
+    pub engines: Arc<dyn Engines>,
+    /// How messages of producers are read.
+    pub intake: Intake,
+    /// The CRM connections, each with a broker queue of its own.
+    pub connections: Vec<(TenantId, ConnectionId)>,
+    /// What keeps parked messages unreadable.
+    pub seal: Seal,
+}
+
+/// What every part of the bus shares.
+struct Shared {
+    wiring: Wiring,
+    wanted: Wanted,
+    pulse: Pulse,
+    counters: Counters,
+}
+
+/// A bus at work. Dropping it stops it at once; [`Running::shutdown`] lets it finish.
+pub struct Running {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+/// Starts the bus. It returns at once: a broker that is not there is tried for ever, and [`Running::health`] says so.
+#[must_use]
+pub fn start(wiring: Wiring) -> Running {
+    let kind = wiring.settings.kind;
+    let shared = Arc::new(Shared {
+        wanted: Wanted::new(wiring.connections.iter().cloned()),
+        pulse: Pulse::new(kind),
+        counters: Counters::default(),
+        wiring,
+    });
+    let stop = CancellationToken::new();
+    let task = match kind {
+        BusKind::Embedded => None,
+        BusKind::Rabbitmq => Some(tokio::spawn(rabbit::supervise(shared.clone(), stop.clone()))),
+    };
+    Running { shared, stop, task }
+}
+
+impl Running {
+    /// Whether messages move, and if not, why.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.pulse.health()
+    }
+
+    /// Announces changes of [`Running::health`] (not of its times).
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Health> {
+        self.shared.pulse.subscribe()
+    }
+
+    /// How many messages did what, for the metrics.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.counters.read()
+    }
+
+    /// What tells a connection's dispatcher how far to read the journal for logs. `None` for a tenant that this
+    /// process does not own.
+    #[must_use]
+    pub fn log_wanted(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Feed> {
+        let head = self.shared.wiring.engines.head(tenant)?;
+        let wanted = self.shared.wanted.subscribe(&(tenant.clone(), connection.clone()));
+        Some(Feed::new(wanted, head, self.shared.pulse.subscribe()))
+    }
+
+    /// Stops taking messages, settles what is in hand, publishes what is committed, and closes. Takes at most about
+    /// ten seconds; what was not finished is done after the next start.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+            && error.is_panic()
+        {
+            tracing::error!("the bus ended in a panic; what it had in hand is done after the next start");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}

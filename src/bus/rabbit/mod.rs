@@ -1,0 +1,73 @@
+//! RabbitMQ: one supervised session at a time, tried again for ever.
+//!
+//! A session is a publishing connection, a consuming connection, and a checked topology. lapin's own recovery stays
+//! off: any fault drops the whole session, and publishing resumes at the journal's cursor.
+
+mod fault;
+mod intake;
+mod link;
+mod logs;
+mod park;
+mod publish;
+mod session;
+mod topology;
+
+use super::Shared;
+use super::health::{State, count};
+use fault::Fault;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tieline_model::{Seq, TenantId};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A session that lived this long was a good one: the next pause starts small again.
+const GOOD: Duration = Duration::from_secs(10);
+
+/// Events to publish again although the cursor is past them, by tenant: the first such position. A return can be
+/// noticed after the cursor moved, because lapin may hang it on a later confirm.
+#[derive(Debug, Default)]
+struct Again(Mutex<BTreeMap<TenantId, Seq>>);
+
+impl Again {
+    fn from(&self, tenant: &TenantId, seq: Seq) {
+        let mut again = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = again.entry(tenant.clone()).or_insert(seq);
+        *first = (*first).min(seq);
+    }
+    fn take(&self, tenant: &TenantId) -> Option<Seq> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant)
+    }
+}
+
+/// Runs sessions until told to stop.
+pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
+    let again = Arc::new(Again::default());
+    let mut tries = 0;
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        let Err(fault) = session::run(&shared, &again, &stop).await else { break };
+        if began.elapsed() > GOOD {
+            tries = 0;
+        }
+        let pause = pause(&shared, tries);
+        tries += 1;
+        count(&shared.counters.dropped);
+        tracing::warn!(%fault, pause_ms = pause.as_millis(), "no session with the broker; it is tried again");
+        shared.pulse.becomes(State::Down, Some(fault.to_string()));
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    shared.pulse.becomes(State::Down, None);
+}
+
+/// Full jitter over a span that doubles, so that many daemons do not come back in step.
+fn pause(shared: &Shared, tries: u32) -> Duration {
+    let settings = &shared.wiring.settings;
+    let (min, max) = (settings.reconnect_min.std(), settings.reconnect_max.std());
+    let top = min.saturating_mul(2_u32.saturating_pow(tries.saturating_add(1))).min(max);
+    Duration::from_secs_f64(rand::random_range(min.as_secs_f64()..=top.max(min).as_secs_f64()))
+}

@@ -1,0 +1,258 @@
+//! Exchanges, queues and bindings: what they are called, how they are declared, and what is said when they do not fit.
+
+use super::fault::{Fault, said};
+use crate::bus::outgoing::tenant_word;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Connection, ErrorKind, ExchangeKind};
+use std::collections::BTreeMap;
+use tieline_model::{ConnectionId, TenantId};
+
+/// Producers publish here, with the key `<tenant>.<type>`.
+pub(super) const INTAKE: &str = "tieline.intake";
+/// All events leave here, with the key `<tenant>.<type>`.
+pub(super) const EVENTS: &str = "tieline.events";
+/// What no binding of [`INTAKE`] wants (an unknown tenant, a wrong key). It goes to the first intake queue, whose
+/// reader parks it or, as the body decides and not the key, carries it out.
+pub(super) const INTAKE_UNROUTED: &str = "tieline.intake.unrouted";
+/// What no queue wants of [`EVENTS`]. Nothing is bound to it by us; who wants to see these events binds a queue.
+pub(super) const EVENTS_UNROUTED: &str = "tieline.events.unrouted";
+/// Poison, sealed, with its reason in the headers.
+pub(super) const PARKED: &str = "tieline.parked";
+/// Where probes vanish: nothing is ever bound to it.
+pub(super) const PROBE: &str = "tieline.probe";
+
+/// Parked messages hold what callers are called, so they live for a day. An argument and no policy, because it is a
+/// promise and not a preference.
+const PARKED_TTL_MS: i32 = 24 * 60 * 60 * 1000;
+/// RabbitMQ 4 drops a message after 20 returns; the reader judges poison itself and parks it, so that the same holds
+/// for 3.10, which has no default. Below 4.0 there is no word for "no limit".
+const DELIVERY_LIMIT: i32 = 1_000_000;
+
+/// Which events a connection's queue gets: those that can change a log.
+pub(super) const LOG_KINDS: [&str; 3] = ["interaction.#", "wrap_up.#", "call.#"];
+
+/// The intake queue of a shard.
+pub(super) fn intake_queue(shard: u16) -> String {
+    format!("{INTAKE}.{shard:02}")
+}
+
+/// The queue of a CRM connection.
+pub(super) fn connector_queue(connection: &ConnectionId) -> String {
+    format!("tieline.connector.{connection}")
+}
+
+/// In which shard a tenant's messages go: FNV-1a, so that every daemon of every release agrees.
+pub(super) fn shard_of(tenant: &TenantId, shards: u16) -> u16 {
+    let hash = tenant.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    u16::try_from(hash % u64::from(shards.max(1))).expect("a remainder is smaller than its divisor")
+}
+
+/// Whether the queue of a connection should have got an event of this kind.
+pub(super) fn is_for_logs(kind: &str) -> bool {
+    LOG_KINDS.iter().any(|pattern| kind.starts_with(pattern.trim_end_matches('#')))
+}
+
+/// Everything that must be there.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Topology {
+    exchanges: Vec<(String, ExchangeKind, FieldTable)>,
+    queues: Vec<(String, FieldTable)>,
+    /// Queue, exchange, key.
+    bindings: Vec<(String, String, String)>,
+}
+
+impl Topology {
+    /// For these tenants and connections.
+    pub(super) fn plan(tenants: &[TenantId], connections: &[(TenantId, ConnectionId)], shards: u16) -> Self {
+        let mut plan = Self::default();
+        plan.exchange(INTAKE_UNROUTED, ExchangeKind::Fanout, None);
+        plan.exchange(EVENTS_UNROUTED, ExchangeKind::Fanout, None);
+        plan.exchange(INTAKE, ExchangeKind::Topic, Some(INTAKE_UNROUTED));
+        plan.exchange(EVENTS, ExchangeKind::Topic, Some(EVENTS_UNROUTED));
+        plan.exchange(PARKED, ExchangeKind::Fanout, None);
+        plan.exchange(PROBE, ExchangeKind::Fanout, None);
+        plan.queue(PARKED, &[("x-message-ttl", AMQPValue::LongInt(PARKED_TTL_MS))]);
+        plan.bind(PARKED, PARKED, "");
+        for shard in 0..shards.max(1) {
+            let active = ("x-single-active-consumer", AMQPValue::Boolean(true));
+            plan.queue(&intake_queue(shard), &[active]);
+        }
+        plan.bind(&intake_queue(0), INTAKE_UNROUTED, "");
+        for tenant in tenants {
+            let key = format!("{}.#", tenant_word(tenant));
+            plan.bind(&intake_queue(shard_of(tenant, shards)), INTAKE, &key);
+        }
+        let mut of_connection: BTreeMap<&ConnectionId, Vec<&TenantId>> = BTreeMap::new();
+        for (tenant, connection) in connections {
+            of_connection.entry(connection).or_default().push(tenant);
+        }
+        for (connection, tenants) in of_connection {
+            let queue = connector_queue(connection);
+            plan.queue(&queue, &[]);
+            for tenant in tenants {
+                for kind in LOG_KINDS {
+                    plan.bind(&queue, EVENTS, &format!("{}.{kind}", tenant_word(tenant)));
+                }
+            }
+        }
+        plan
+    }
+
+    fn exchange(&mut self, name: &str, kind: ExchangeKind, alternate: Option<&str>) {
+        let mut arguments = FieldTable::default();
+        if let Some(alternate) = alternate {
+            arguments.insert("alternate-exchange".into(), AMQPValue::LongString(alternate.into()));
+        }
+        self.exchanges.push((name.to_owned(), kind, arguments));
+    }
+
+    /// Quorum queues only: confirmed messages survive the loss of a minority of the cluster.
+    fn queue(&mut self, name: &str, more: &[(&str, AMQPValue)]) {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+        for (name, value) in more {
+            arguments.insert((*name).into(), value.clone());
+        }
+        self.queues.push((name.to_owned(), arguments));
+    }
+
+    fn bind(&mut self, queue: &str, exchange: &str, key: &str) {
+        self.bindings.push((queue.to_owned(), exchange.to_owned(), key.to_owned()));
+    }
+
+    /// Declares all of it; what is there already and fits is left as it is.
+    ///
+    /// A declaration that does not fit closes its channel, so each failure costs a new one, and all that does not fit
+    /// is said at once.
+    pub(super) async fn declare(&self, connection: &Connection) -> Result<(), Fault> {
+        let mut problems = Vec::new();
+        let doing = "opening a channel for the topology";
+        let mut channel = connection.create_channel().await.map_err(Fault::amqp(doing))?;
+        let exchange = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        for (name, kind, arguments) in &self.exchanges {
+            let name_short = name.as_str().into();
+            let done = channel.exchange_declare(name_short, kind.clone(), exchange, arguments.clone()).await;
+            if let Err(error) = done {
+                problems.push(misfit("exchange", name, &error)?);
+                channel = connection.create_channel().await.map_err(Fault::amqp(doing))?;
+            }
+        }
+        let queue = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        for (name, arguments) in &self.queues {
+            if let Err(error) = channel.queue_declare(name.as_str().into(), queue, arguments.clone()).await {
+                problems.push(misfit("queue", name, &error)?);
+                channel = connection.create_channel().await.map_err(Fault::amqp(doing))?;
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Fault::Topology(problems));
+        }
+        for (queue, exchange, key) in &self.bindings {
+            let (to, from) = (queue.as_str().into(), exchange.as_str().into());
+            let none = FieldTable::default();
+            let bound = channel.queue_bind(to, from, key.as_str().into(), QueueBindOptions::default(), none);
+            bound.await.map_err(|error| match misfit("queue", queue, &error) {
+                Ok(problem) => Fault::Topology(vec![problem]),
+                Err(fault) => fault,
+            })?;
+        }
+        channel.close(200, "OK".into()).await.map_err(Fault::amqp("closing the channel of the topology"))
+    }
+}
+
+/// What does not fit, and the way out; or the fault, when the session itself is gone.
+fn misfit(what: &str, name: &str, error: &lapin::Error) -> Result<String, Fault> {
+    let ErrorKind::ProtocolError(amqp) = error.kind() else {
+        return Err(Fault::Amqp { doing: "declaring the topology", said: said(error) });
+    };
+    let text = amqp.to_string();
+    match amqp.kind() {
+        AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => Ok(match inequivalent(&text) {
+            Some((argument, wants, has)) => format!(
+                "{what} {name} has {argument} = {has}, Tieline needs {wants}; empty it, delete it, and it is made anew"
+            ),
+            None => format!(
+                "{what} {name} is another than Tieline needs; delete it, and it is made anew ({text})"
+            ),
+        }),
+        AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => Ok(format!(
+            "{what} {name} may not be declared by this user; grant configure, write and read on ^tieline\\. to it"
+        )),
+        AMQPErrorKind::Soft(_) => Ok(format!("{what} {name}: {text}")),
+        AMQPErrorKind::Hard(_) => Err(Fault::Amqp { doing: "declaring the topology", said: text }),
+    }
+}
+
+/// Takes apart `inequivalent arg 'A' for … received 'W' but current is 'H'`, in which a value may also stand as
+/// `the value '1' of type 'signedint'` or `none`.
+fn inequivalent(text: &str) -> Option<(String, String, String)> {
+    let (_, rest) = text.split_once("inequivalent arg '")?;
+    let (argument, rest) = rest.split_once('\'')?;
+    let (_, rest) = rest.split_once("received ")?;
+    let (wants, has) = rest.split_once(" but current is ")?;
+    let value = |text: &str| match text.split_once('\'') {
+        Some((_, rest)) => rest.split('\'').next().unwrap_or_default().to_owned(),
+        None => "nothing".to_owned(),
+    };
+    Some((argument.to_owned(), value(wants), value(has)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_words_about_an_argument_are_taken_apart() {
+        let old = "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': \
+                   received the value 'quorum' of type 'longstr' but current is none";
+        let expect = |a: &str, b: &str, c: &str| Some((a.to_owned(), b.to_owned(), c.to_owned()));
+        assert_eq!(inequivalent(old), expect("x-queue-type", "quorum", "nothing"));
+        let new = "inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received 'quorum' but current is 'classic'";
+        assert_eq!(inequivalent(new), expect("x-queue-type", "quorum", "classic"));
+        assert_eq!(inequivalent("something else"), None);
+    }
+
+    #[test]
+    fn a_tenant_keeps_its_shard() {
+        let of = |t: &str| shard_of(&TenantId::new(t).unwrap(), 8);
+        assert_eq!((of("acme"), of("acme.emea"), of("globex")), (0, 0, 0));
+    }
+
+    #[test]
+    fn tenants_that_share_a_connections_name_share_its_queue_and_keep_their_keys() {
+        let t = |t: &str| TenantId::new(t).unwrap();
+        let sf = ConnectionId::new("sf").unwrap();
+        let tenants = [t("a"), t("a.b")];
+        let plan = Topology::plan(&tenants, &[(t("a"), sf.clone()), (t("a.b"), sf)], 1);
+        let queues: Vec<_> = plan.queues.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(queues, ["tieline.parked", "tieline.intake.00", "tieline.connector.sf"]);
+        let keys: Vec<_> = plan
+            .bindings
+            .iter()
+            .filter(|(_, from, _)| from == EVENTS)
+            .map(|(_, _, key)| key.as_str())
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "a.interaction.#",
+                "a.wrap_up.#",
+                "a.call.#",
+                "a:b.interaction.#",
+                "a:b.wrap_up.#",
+                "a:b.call.#"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_events_that_change_a_log_are_missed() {
+        assert!(is_for_logs("interaction.closed.v1"));
+        assert!(!is_for_logs("agent.connected.v1"));
+    }
+}
