@@ -8,7 +8,7 @@ import { type Sheet, Conversation } from "./components/conversation";
 import { KeysSheet } from "./components/keys-sheet";
 import { Inbox, Logs, Queues } from "./components/lists";
 import { CallPane, ContactPane } from "./components/lookups";
-import { CallCard, OfferCard } from "./components/offer";
+import { CallCard, OfferCard, OfferPane } from "./components/offer";
 import { ConfirmOffline, StatusBar } from "./components/status-bar";
 import { ConnectionBar, MissedPops, Notices } from "./components/strips";
 import { PanelContext } from "./context";
@@ -126,13 +126,13 @@ export function App({ control, onSignOut }: { control: Controller; onSignOut: ()
           <Logs />
         </nav>
         <main class="main">
-          {item === undefined ? <p class="quiet centred main-empty">{t.chat.none}</p> : (
+          {item === undefined ? <p class="quiet centred main-empty">{offer !== null && state.view.items.length === 0 ? t.chat.noneOffered : state.view.items.length === 0 ? t.chat.noneOpen : t.chat.none}</p> : (
             <Conversation key={item.interaction} item={item} sheet={sheet} onSheet={setSheet} endAsked={endAsked} onEndAsked={setEndAsked} onBack={() => setPage("list")} />
           )}
         </main>
         <aside class="detail" tabIndex={-1} aria-label={t.contact.title}>
           {calls.map((call) => <CallPane key={call.interaction} call={call} />)}
-          {item !== undefined && <ContactPane item={item} />}
+          {item === undefined ? offer !== null && <OfferPane offer={offer} /> : <ContactPane item={item} />}
         </aside>
         {keysOpen && <KeysSheet onClose={() => setKeysOpen(false)} />}
       </div>

@@ -56,12 +56,19 @@ const paths: Record<string, JSX.Element> = {
       <path d="M4 4l8 8" stroke="currentColor" stroke-width="1.5" />
     </>
   ),
+  wire: <path d="M3.5 13v-3M8 13V7M12.5 13V4" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" />,
+  wireless: (
+    <>
+      <path d="M3.5 13v-3M8 13V7M12.5 13V4" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" opacity="0.35" />
+      <path d="M2.5 2.500l11 11" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" />
+    </>
+  ),
   pencil: <path d="M3 13l.6-2.9 7.3-7.3 2.3 2.3-7.3 7.300z" fill="none" stroke="currentColor" stroke-width="1.4" stroke-linejoin="round" />,
 };
 
 export type IconName =
   | "active" | "parked" | "wrapup" | "new" | "ended" | "warn" | "alarm" | "hourglass" | "phone" | "chat" | "down" | "back"
-  | "close" | "more" | "check" | "tick" | "clock" | "send" | "person" | "tag" | "search" | "out" | "file" | "refused" | "pencil";
+  | "close" | "more" | "check" | "tick" | "clock" | "send" | "person" | "tag" | "search" | "out" | "file" | "refused" | "pencil" | "wire" | "wireless";
 
 export function Icon({ name, label, class: extra }: { name: IconName; label?: string; class?: string }): JSX.Element {
   return (

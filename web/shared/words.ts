@@ -131,7 +131,7 @@ export const panel = {
   queues: {
     title: "Queues",
     waiting: (n: number) => (n === 0 ? "nobody waits" : `${n} waiting`),
-    oldest: (time: string) => `longest ${time}`,
+    oldest: (time: string) => `The longest wait is ${time}`,
     take: "Take next",
   },
 
@@ -150,6 +150,8 @@ export const panel = {
 
   chat: {
     none: "Select a chat to read it.",
+    noneOpen: "No chat is open.",
+    noneOffered: "Accept the offer to open its chat here.",
     back: "Inbox",
     park: "Park",
     activate: "Activate",
@@ -180,7 +182,7 @@ export const panel = {
 
   composer: {
     label: "Reply",
-    placeholder: (name: string) => `Reply to ${name}`,
+    placeholder: "Write a reply",
     send: "Send",
     hint: "Enter sends, Shift+Enter breaks the line",
     left: (n: number) => (n >= 0 ? `${n} left` : `${-n} too many`),
@@ -302,7 +304,7 @@ export const widget = {
   optional: "optional",
   start: "Start chat",
   starting: "Starting…",
-  required: (label: string) => `${label} is needed.`,
+  required: "This is needed to start the chat.",
   badEmail: "This does not look like an e-mail address. Example: grace@example.com",
   unreachable: "We cannot be reached right now. What you typed is kept; try again in a moment.",
   position: (n: number) =>

@@ -1,6 +1,7 @@
 // The chat in its frame: form, queue, talk, end.
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useGrowing } from "../shared/grow";
 import { Icon } from "../shared/icons";
 import { MessageText } from "../shared/message-text";
 import { useStore } from "../shared/store";
@@ -25,7 +26,7 @@ export function Chat({ control, title, onMinimise, onAgain }: ChatProps): JSX.El
   const talking = chat?.state === "talking";
   return (
     <>
-      <Header title={talking ? t.talking(chat.agent) : title} onMinimise={onMinimise} onEnd={over || chat === null ? null : () => setEndAsked(true)} />
+      <Header title={talking ? chat.agent : title} under={talking ? title : null} onMinimise={onMinimise} onEnd={over || chat === null ? null : () => setEndAsked(true)} />
       {(link.kind === "waiting" || (link.kind === "connecting" && chat !== null)) && <p class="bar" role="status"><Icon name="hourglass" /> {t.reconnecting}</p>}
       {endAsked && !over && (
         <div class="bar bar-ask" role="alertdialog" aria-label={t.endSure}>
@@ -40,10 +41,13 @@ export function Chat({ control, title, onMinimise, onAgain }: ChatProps): JSX.El
   );
 }
 
-export function Header({ title, onMinimise, onEnd }: { title: string; onMinimise: (() => void) | null; onEnd: (() => void) | null }): JSX.Element {
+export function Header({ title, under = null, onMinimise, onEnd }: { title: string; under?: string | null; onMinimise: (() => void) | null; onEnd: (() => void) | null }): JSX.Element {
   return (
     <header class="head">
-      <h1><bdi>{title}</bdi></h1>
+      <div class="head-words">
+        <h1><bdi>{title}</bdi></h1>
+        {under !== null && <p><bdi>{under}</bdi></p>}
+      </div>
       {onEnd !== null && <button class="head-button" onClick={onEnd}>{t.end}</button>}
       {onMinimise !== null && <button class="head-button head-icon" aria-label={t.minimise} title={t.minimise} onClick={onMinimise}><Icon name="down" /></button>}
     </header>
@@ -109,13 +113,7 @@ function Writer({ state, control }: { state: WidgetState; control: Controller })
   const used = characters(state.draft);
   const over = used > state.charsMax;
   const sendable = !over && state.draft.trim() !== "";
-  useLayoutEffect(() => {
-    const element = field.current;
-    if (element === null) return;
-    element.style.height = "auto";
-    const line = parseFloat(getComputedStyle(element).lineHeight) || 20;
-    element.style.height = `${Math.min(element.scrollHeight, line * LINES_MAX + 18)}px`;
-  }, [state.draft]);
+  useGrowing(field, state.draft, LINES_MAX);
   useEffect(() => {
     if (state.shown) field.current?.focus();
   }, [state.shown]);

@@ -86,7 +86,7 @@ export function Form({ tenant, queue, fields, greeting, page, onStarted }: Props
     const found: Partial<Record<FieldName, string>> = {};
     for (const { name, required } of fields) {
       const value = values[name]?.trim() ?? "";
-      if (required && value === "") found[name] = t.required(t.fields[name]);
+      if (required && value === "") found[name] = t.required;
       else if (name === "email" && value !== "" && !/^[^\s@]+@[^\s@]+$/u.test(value)) found[name] = t.badEmail;
       else if (name === "message" && characters(value) > MESSAGE_CHARS_MAX) found[name] = t.tooLong(MESSAGE_CHARS_MAX);
     }

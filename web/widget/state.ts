@@ -101,6 +101,7 @@ function frame(state: WidgetState, frame: WidgetFrame, at: number): WidgetState 
           charsMax: frame.chars_max,
           outbox: state.outbox.filter((queued) => !known.has(queued.id) && !queued.taken),
           unread: state.shown ? 0 : state.unread + fresh,
+          agent: frame.messages.findLast((one) => one.from === "agent")?.name ?? state.agent,
         },
         frame.state,
       );

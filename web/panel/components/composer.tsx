@@ -1,6 +1,7 @@
 // Where the agent writes. Enter sends, Shift+Enter breaks; nothing typed is lost, and nothing too long is cut (B9).
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
+import { useGrowing } from "../../shared/grow";
 import { Icon } from "../../shared/icons";
 import { characters } from "../../shared/text";
 import type { Item } from "../../shared/types.gen";
@@ -23,13 +24,7 @@ export function Composer({ item }: { item: Item }): JSX.Element {
   const over = used > max;
   const sendable = active && !over && text.trim() !== "";
 
-  useLayoutEffect(() => {
-    const element = field.current;
-    if (element === null) return;
-    element.style.height = "auto";
-    const line = parseFloat(getComputedStyle(element).lineHeight) || 20;
-    element.style.height = `${Math.min(element.scrollHeight, line * LINES_MAX + 16)}px`;
-  }, [text, interaction]);
+  useGrowing(field, text, LINES_MAX);
   useEffect(() => {
     // Only when this chat turns active, and never out of another field.
     const here = document.activeElement;
@@ -53,13 +48,14 @@ export function Composer({ item }: { item: Item }): JSX.Element {
       <textarea
         ref={field}
         rows={1}
+        data-composer
         dir="auto"
         value={text}
         readOnly={!active}
         aria-label={t.composer.label}
         aria-describedby="composer-note"
         aria-invalid={over}
-        placeholder={active ? t.composer.placeholder(item.person.name ?? t.chat.customer) : t.chat.activateToWrite}
+        placeholder={active ? t.composer.placeholder : t.chat.activateToWrite}
         onInput={(event) => {
           control.store.dispatch({ type: "draft", interaction, text: event.currentTarget.value });
           if (event.currentTarget.value !== "") control.typing(interaction);

@@ -6,6 +6,7 @@ import { clock, left, span } from "../../shared/time";
 import type { DeliveryEntry, Item, LogEntry, QueueView } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
 import { connectionName, queueOf, serverNow, usePanel } from "../context";
+import { CrmMark } from "./lookups";
 import { alertLevel, inbox, underway, unsent } from "../state";
 
 export function Inbox({ onOpen }: { onOpen: (interaction: string) => void }): JSX.Element | null {
@@ -146,12 +147,15 @@ export function Queues(): JSX.Element | null {
 function QueueRow({ queue }: { queue: QueueView }): JSX.Element {
   const { control, state } = usePanel();
   const next = queue.takeable[0];
+  const oldest = queue.oldest === null || queue.waiting === 0 ? null : span(serverNow(state) - queue.oldest);
   return (
     <li class="queue">
-      <span class="queue-name">{queue.name}</span>
-      <span class="queue-count">
-        {t.queues.waiting(queue.waiting)}
-        {queue.oldest !== null && queue.waiting > 0 && ` · ${t.queues.oldest(span(serverNow(state) - queue.oldest))}`}
+      <span class="queue-words">
+        <span class="queue-name">{queue.name}</span>
+        <span class="queue-count" title={oldest === null ? undefined : t.queues.oldest(oldest)}>
+          {t.queues.waiting(queue.waiting)}
+          {oldest !== null && ` · ${oldest}`}
+        </span>
       </span>
       {next !== undefined && (
         <button class="button button-small" disabled={underway(state, "take_chat")} onClick={() => control.act({ deed: "take_chat", interaction: next })}>
@@ -202,7 +206,7 @@ function Delivery({ delivery }: { delivery: DeliveryEntry }): JSX.Element {
           {control.host.canPop ? <button class="link" onClick={open}>{at.label}</button> : at.url ? (
             <a class="link" href={at.url} target="_blank" rel="noopener noreferrer">{at.label} <Icon name="out" /></a>
           ) : <span>{at.label}</span>}
-          <span class="quiet">{t.logs.saved(crm)}</span>
+          <CrmMark name={crm} />
         </p>
       );
     }

@@ -16,7 +16,7 @@ export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: b
   const accept = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     // Never takes the focus from somebody who types.
-    if (document.activeElement === document.body) accept.current?.focus();
+    if (document.activeElement === document.body) accept.current?.focus({ preventScroll: true });
   }, [offer.offer]);
   const now = serverNow(state);
   const remaining = offer.deadline - now;
@@ -36,6 +36,7 @@ export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: b
         <p class="offer-sub">
           {t.offer.waiting(span(now - offer.waiting_since))}
           {offer.version > 1 && ` · ${t.offer.again(offer.version)}`}
+          <span class="offer-more" aria-hidden="true"> · {t.offer.details} <Icon name="down" /></span>
         </p>
         <Details person={offer.person} />
       </div>
@@ -78,7 +79,7 @@ function Ring({ remaining, whole }: { remaining: number; whole: number }): JSX.E
 /** First name, last name, e-mail and the answers (A14); opens on hover and on focus. */
 function Details({ person }: { person: Person }): JSX.Element {
   return (
-    <dl class="facts offer-details">
+    <dl class="facts">
       <Fact name={t.contact.firstName} value={person.first_name} />
       <Fact name={t.contact.lastName} value={person.last_name} />
       <Fact name={t.contact.email} value={person.email} />
@@ -87,6 +88,18 @@ function Details({ person }: { person: Person }): JSX.Element {
       {Object.entries(person.answers ?? {}).map(([label, answer]) => <Fact key={label} name={label} value={answer} />)}
       <Fact name={t.contact.page} value={person.page} />
     </dl>
+  );
+}
+
+/** The offer's customer, beside it where there is room. Nothing can be chosen before the chat is accepted. */
+export function OfferPane({ offer }: { offer: Offer }): JSX.Element {
+  return (
+    <div class="pane">
+      <h2>{t.contact.customer}</h2>
+      <p class="pane-name"><bdi>{offer.person.name ?? t.noName}</bdi></p>
+      <Details person={offer.person} />
+      <BestMatches lookups={offer.lookups} />
+    </div>
   );
 }
 
@@ -100,6 +113,9 @@ export function Fact({ name, value }: { name: string; value: string | null | und
   );
 }
 
+/** The rest stands in the contact pane once the chat is accepted. */
+const SHOWN_MAX = 3;
+
 /** The best of each connection: enough to know who it is before answering. */
 function BestMatches({ lookups }: { lookups: Lookup[] }): JSX.Element | null {
   const { state } = usePanel();
@@ -108,7 +124,7 @@ function BestMatches({ lookups }: { lookups: Lookup[] }): JSX.Element | null {
     <ul class="best">
       {lookups.map((lookup) => {
         const crm = connectionName(state, lookup.connection);
-        const shown = lookup.matches.slice(0, 3);
+        const shown = lookup.matches.slice(0, SHOWN_MAX);
         return (
           <li key={lookup.connection}>
             {shown.map((match) => <BestMatch key={match.record.id} match={match} crm={crm} />)}
@@ -168,8 +184,7 @@ export function CallCard({ call }: { call: Call }): JSX.Element {
       </div>
       <p class="offer-name"><bdi>{name ?? call.from ?? t.unknownCaller}</bdi></p>
       <p class="offer-sub">
-        {call.from ?? t.unknownCaller}
-        {call.to !== null && ` ${t.call.to} ${call.to}`}
+        {[call.from, call.to === null ? null : `${t.call.to} ${call.to}`].filter((part) => part !== null).join(" ")}
       </p>
       <BestMatches lookups={call.lookups} />
       {ringing && <p class="offer-why">{t.call.answerOnPhone}</p>}

@@ -45,7 +45,7 @@ export function StatusBar({ preferences, onPreferences, onKeys, onSignOut }: Pro
         {me.load}/{me.capacity}
       </span>
       <span class={`wire ${live ? "" : "wire-down"}`} title={live ? t.link.lampLive : t.link.lampDown} role="img" aria-label={live ? t.link.lampLive : t.link.lampDown}>
-        <Icon name={live ? "check" : "refused"} />
+        <Icon name={live ? "wire" : "wireless"} />
       </span>
       <button ref={moreButton} class="icon-button" aria-haspopup="menu" aria-expanded={open === "more"} aria-label={t.me.menu} title={t.me.menu} onClick={() => setOpen(open === "more" ? null : "more")}>
         <Icon name="more" />

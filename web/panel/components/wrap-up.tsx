@@ -28,7 +28,7 @@ export function WrapUp({ item, wrapUp }: { item: Item; wrapUp: WrapUpView }): JS
         <span class={`wrapup-left ${running && remaining !== null && remaining < HURRY_MS ? "wait-bad" : ""}`} role="timer">{words}</span>
         {timed && (
           <button
-            class="button"
+            class="button button-small"
             aria-disabled={none || underway(state, "extend_wrap_up", interaction)}
             title={none ? t.wrapUp.noneLeft : undefined}
             onClick={() => !none && control.act({ deed: "extend_wrap_up", interaction })}
