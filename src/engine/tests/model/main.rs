@@ -384,20 +384,18 @@ fn seeds(count: u64) -> Vec<u64> {
 #[test]
 fn the_engine_does_what_the_rules_say() {
     let began = Instant::now();
-    let mut coverage = Coverage::new();
     let seeds = seeds(SCRIPTS);
-    for seed in &seeds {
-        let (policy, acts) = draw(*seed);
-        if let Err(error) = quietly(|| play(&policy, &acts, Planted::None, &mut coverage)) {
-            let short = quietly(|| shorten(&policy, acts, Planted::None));
-            let why = quietly(|| play(&policy, &short, Planted::None, &mut Coverage::new()));
-            panic!(
-                "seed {seed}: {error}\n\nshortened to\n{}\n{why:?}\nunder {policy:#?}\n\
-                 again: TIELINE_MODEL_SEED={seed} cargo test -p tieline-engine --test model",
-                short.iter().map(|act| format!("  {act:?}")).collect::<Vec<_>>().join("\n")
-            );
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
+    let coverage = std::thread::scope(|scope| {
+        let parts = seeds.chunks(seeds.len().div_ceil(workers));
+        let running: Vec<_> = parts.map(|part| scope.spawn(|| check(part))).collect();
+        let mut all = Coverage::new();
+        for part in running {
+            let coverage = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            coverage.into_iter().for_each(|(what, n)| *all.entry(what).or_default() += n);
         }
-    }
+        all
+    });
     println!("{} scripts of {ACTS} acts, seeds 1 to {}, {:?}", seeds.len(), seeds.len(), began.elapsed());
     for (what, count) in &coverage {
         println!("{count:>9}  {what}");
@@ -405,6 +403,24 @@ fn the_engine_does_what_the_rules_say() {
     if seeds.len() > 1 {
         everything_happened(&coverage);
     }
+}
+
+fn check(seeds: &[u64]) -> Coverage {
+    let mut coverage = Coverage::new();
+    for seed in seeds {
+        let (policy, acts) = draw(*seed);
+        if let Err(error) = quietly(|| play(&policy, &acts, Planted::None, &mut coverage)) {
+            let short = quietly(|| shorten(&policy, acts, Planted::None));
+            let why = quietly(|| play(&policy, &short, Planted::None, &mut Coverage::new()));
+            let lines: Vec<String> = short.iter().map(|act| format!("  {act:?}")).collect();
+            panic!(
+                "seed {seed}: {error}\n\nshortened to\n{}\n{why:?}\nunder {policy:#?}\n\
+                 again: TIELINE_MODEL_SEED={seed} cargo test -p tieline-engine --test model",
+                lines.join("\n")
+            );
+        }
+    }
+    coverage
 }
 
 fn everything_happened(coverage: &Coverage) {

@@ -238,7 +238,7 @@ fn comes_to_nothing(act: &Act, model: &Naive) -> bool {
 /// The agent meant, or for nine draws of ten the next one to whom it can be done, so that less comes to nothing.
 fn someone(model: &Naive, who: u8, n: u128, can: impl Fn(&AgentId) -> bool) -> u8 {
     let next = (who..who + 3).find(|a| can(&agent(*a)) && model.policy.agents.contains_key(&agent(*a)));
-    next.filter(|_| n % 10 != 0).unwrap_or(who)
+    next.filter(|_| !n.is_multiple_of(10)).unwrap_or(who)
 }
 
 fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
@@ -271,7 +271,7 @@ fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
         Act::Choose(a, pick, known) => Act::Choose(owner(a), pick, known),
         other => other,
     };
-    if comes_to_nothing(act, model) && n % 8 != 0 {
+    if comes_to_nothing(act, model) && !n.is_multiple_of(8) {
         return None;
     }
     let by = |who: u8| Actor::Agent { agent: agent(who) };
@@ -337,10 +337,11 @@ fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
             (by(*a), Wish::Classify { interaction: find(model, *a, *pick), codes, remarks })
         }
         Act::Choose(a, pick, known) => {
-            let call = model.calls.iter().find(|c| c.answered.as_ref() == Some(&agent(*a)) && n % 2 == 0);
+            let call =
+                model.calls.iter().find(|c| c.answered.as_ref() == Some(&agent(*a)) && n.is_multiple_of(2));
             let interaction = call.map_or_else(|| find(model, *a, *pick), |c| c.id);
             let id = RecordId::new(format!("r{}", n % 2)).unwrap();
-            let contact = (n % 3 != 0).then(|| Record { object: "Contact".to_owned(), id });
+            let contact = (!n.is_multiple_of(3)).then(|| Record { object: "Contact".to_owned(), id });
             (by(*a), Wish::ChooseContact { interaction, connection: connection(*known), contact })
         }
         Act::Ring(slot, mask) => {
@@ -370,7 +371,7 @@ fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
         }
         Act::HangUp(slot) => phone(model, *slot, CallFact::Ended),
         Act::LookUp(pick, own) => {
-            let call = model.calls.first().filter(|_| n % 3 == 0).map(|c| c.id);
+            let call = model.calls.first().filter(|_| n.is_multiple_of(3)).map(|c| c.id);
             let interaction = call.unwrap_or_else(|| find(model, 0, *pick));
             let result = LookupResult::Found { count: 1, contact: None, case: None };
             (
