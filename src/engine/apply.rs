@@ -407,7 +407,7 @@ impl Engine {
     }
 
     fn rings_at(&mut self, id: InteractionId, agents: BTreeSet<AgentId>) {
-        self.stops_ringing(id, |agent| !agents.contains(agent));
+        self.stops_ringing(id);
         for agent in &agents {
             self.with_agent(agent, |a| {
                 a.calls.insert(id);
@@ -418,11 +418,9 @@ impl Engine {
         }
     }
 
-    /// The call stops ringing at those of its agents who are `done` with it.
-    fn stops_ringing(&mut self, id: InteractionId, done: impl Fn(&AgentId) -> bool) {
+    fn stops_ringing(&mut self, id: InteractionId) {
         let Some(Call { state: CallState::Ringing { agents }, .. }) = self.calls.get(&id) else { return };
-        let gone: Vec<AgentId> = agents.iter().filter(|a| done(a)).cloned().collect();
-        for agent in gone {
+        for agent in agents.clone() {
             self.with_agent(&agent, |a| {
                 a.calls.remove(&id);
                 a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty());
@@ -431,7 +429,7 @@ impl Engine {
     }
 
     fn call_answered(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
-        self.stops_ringing(id, |other| other != agent);
+        self.stops_ringing(id);
         if let Some(call) = self.calls.get_mut(&id) {
             call.state = CallState::Answered { agent: agent.clone(), at };
         }
@@ -451,7 +449,7 @@ impl Engine {
     }
 
     fn call_over(&mut self, call: &CallId, id: InteractionId, at: Timestamp) {
-        self.stops_ringing(id, |_| true);
+        self.stops_ringing(id);
         let over = self.calls.remove(&id);
         if let Some(Call { state: CallState::Answered { agent, .. }, .. }) = over {
             let other = self.other_call(&agent);

@@ -7,14 +7,13 @@ use crate::auth;
 use crate::drive::{self, Request as Command};
 use crate::settings::{Secret, Tenant};
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tieline_model::envelope::Envelope;
 use tieline_model::live::{ChatStarted, SignIn, SignedIn, StartChat};
 use tieline_model::{Actor, Code, Refusal, TenantId, Wish};
 
@@ -141,13 +140,11 @@ pub(super) async fn take_event(
             "events come faster than `http.events_per_second` allows; send this one again in a second";
         return Err(closing(Answer::too_often(message).into_response()));
     }
-    let envelope: Envelope = json(&headers, body, app.parts.settings.http.event_bytes_max).await?;
-    if envelope.tenant != tenant {
-        let message = "`tenant` is not the contact centre this address belongs to";
-        return Err(Answer::invalid("tenant", message).into_response());
-    }
+    let body = bytes(&headers, body, app.parts.settings.http.event_bytes_max).await?;
     let taken = async {
-        let request = (app.parts.intake)(producer, envelope)?;
+        let mut request = (app.parts.intake)(&tenant, &body)?;
+        // The one who holds the token reports it, whatever `source` says.
+        request.command.by = Actor::Producer { name: producer.name.clone() };
         app.parts.drive.submit(request).await
     };
     let done = taken.await.map_err(|refusal| Answer::from(refusal).into_response())?;
@@ -189,8 +186,19 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Reads a body of JSON. The media type must say so: a page of another origin cannot send it without asking first.
+/// Reads a body of JSON.
 async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, bytes_max: u32) -> Result<T, Response> {
+    let bytes = bytes(headers, body, bytes_max).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let refusal =
+            Refusal::new(Code::Invalid, format!("the body does not fit: {}", safe(&error))).field("body");
+        Answer::new(StatusCode::BAD_REQUEST, refusal).into_response()
+    })
+}
+
+/// Reads a body of JSON as it is. The media type must say so: a page of another origin cannot send it without asking
+/// first.
+async fn bytes(headers: &HeaderMap, body: Body, bytes_max: u32) -> Result<Bytes, Response> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !matches!(kind.as_str(), "application/json" | "application/cloudevents+json") {
@@ -198,24 +206,18 @@ async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, bytes_max: u
         return Err(closing(Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal).into_response()));
     }
     let max = bytes_max as usize;
-    let bytes = match Limited::new(body, max).collect().await {
-        Ok(read) => read.to_bytes(),
+    match Limited::new(body, max).collect().await {
+        Ok(read) => Ok(read.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             let message = format!("the body is longer than {max} bytes");
             let refusal = Refusal::new(Code::TooLong, message).field("body").limit(max as u64);
-            return Err(closing(Answer::new(StatusCode::PAYLOAD_TOO_LARGE, refusal).into_response()));
+            Err(closing(Answer::new(StatusCode::PAYLOAD_TOO_LARGE, refusal).into_response()))
         }
         Err(_) => {
             let refusal = Refusal::new(Code::Invalid, "the body ended early").field("body");
-            return Err(closing(Answer::new(StatusCode::BAD_REQUEST, refusal).into_response()));
+            Err(closing(Answer::new(StatusCode::BAD_REQUEST, refusal).into_response()))
         }
-    };
-    serde_json::from_slice(&bytes).map_err(|error| {
-        // The parser quotes keys and says where; it does not repeat what people wrote.
-        let refusal =
-            Refusal::new(Code::Invalid, format!("the body does not fit: {}", safe(&error))).field("body");
-        Answer::new(StatusCode::BAD_REQUEST, refusal).into_response()
-    })
+    }
 }
 
 /// What is wrong with a JSON text, without what stood in it where that may be content.

@@ -86,15 +86,13 @@ fn keep_for(path: &str) -> &'static str {
 }
 
 fn page(path: &str, policy: HeaderValue, edit: impl FnOnce(String) -> String) -> Response {
-    let Some(EmbeddedFile { data, .. }) = files::get(path) else {
-        return if files::missing() {
-            (StatusCode::SERVICE_UNAVAILABLE, Html(NOT_BUILT)).into_response()
-        } else {
-            unknown()
-        };
+    let mut response = match files::get(path) {
+        Some(EmbeddedFile { data, .. }) => {
+            Html(edit(String::from_utf8_lossy(&data).into_owned())).into_response()
+        }
+        None if files::missing() => (StatusCode::SERVICE_UNAVAILABLE, Html(NOT_BUILT)).into_response(),
+        None => return unknown(),
     };
-    let text = edit(String::from_utf8_lossy(&data).into_owned());
-    let mut response = Html(text).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

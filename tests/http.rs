@@ -1,0 +1,11 @@
+//! The edge as browsers, producers and attackers meet it: real listeners, real sockets, the real engines, with the
+//! journal in memory and a clock that tests may move.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+
+#[path = "http/requests.rs"]
+mod requests;
+#[path = "http/sockets.rs"]
+mod sockets;
+#[path = "http/world.rs"]
+mod world;

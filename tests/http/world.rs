@@ -1,0 +1,264 @@
+//! A daemon's edge on free ports, and clients for it.
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+use tieline::auth::Auth;
+use tieline::drive::{Drive, Handle, Request};
+use tieline::http::{Edge, Hub, Parts, Readiness};
+use tieline::journal::{MemoryStore, Store};
+use tieline::settings::{self, Secret};
+use tieline_model::command::CallFact;
+use tieline_model::{
+    Actor, AgentId, Clock, Code, Command, ConversationId, InteractionId, Refusal, TenantId, Timestamp, Wish,
+};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const PBX: &str = "pbx-token-0123456789-0123456789";
+
+pub(crate) struct TestClock {
+    started: Instant,
+    moved: AtomicI64,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap();
+        Timestamp(1_800_000_000_000 + elapsed + self.moved.load(Ordering::SeqCst))
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) origin: String,
+    pub(crate) hub: Hub,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) drive: Handle,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) stop: CancellationToken,
+    pub(crate) edge: JoinHandle<()>,
+}
+
+/// Two contact centres with an agent of the same name each.
+pub(crate) async fn world(more: &str) -> World {
+    let hash = tieline::auth::hash_password(&Secret::new(PASSWORD)).unwrap();
+    let centre = |id: &str, site: &str, host: &str| {
+        format!(
+            "[tenants.{id}]\nsite_origins = [\"{site}\"]\npanel_hosts = [\"{host}\"]\n\
+             [tenants.{id}.queues.support]\nname = \"Support\"\n\
+             [tenants.{id}.agents.anna]\nname = \"Anna Berg\"\npassword_hash = \"{hash}\"\nqueues = [\"support\"]\n"
+        )
+    };
+    let text = format!(
+        "[auth.producers.pbx]\ntenant = \"acme\"\ntoken = \"{PBX}\"\n{more}\n{}{}",
+        centre("acme", "https://shop.acme.example", "https://acme.crm.example"),
+        centre("other", "https://shop.other.example", "https://*.other.example"),
+    );
+    let env = [("TIELINE__HTTP__LISTEN", "127.0.0.1:0"), ("TIELINE__HTTP__ADMIN_LISTEN", "127.0.0.1:0")];
+    let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let settings = Arc::new(settings::load_text(&text, HashMap::from(env)).unwrap());
+    let clock = Arc::new(TestClock { started: Instant::now(), moved: AtomicI64::new(0) });
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let hub = Hub::new(Arc::clone(&store));
+    let policies = settings.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.policy())).collect();
+    let time: Arc<dyn Clock> = clock.clone();
+    let (engines, drive) = Drive::open(store, time.clone(), hub.observer(), policies, || 7).await.unwrap();
+    tokio::spawn(engines.run(std::future::pending()));
+    let auth = Arc::new(Auth::new(&settings, &[7; 32], time.clone()).unwrap());
+    let parts = Parts {
+        settings,
+        auth: Arc::clone(&auth),
+        drive: drive.clone(),
+        hub: hub.clone(),
+        clock: time,
+        intake: Arc::new(take),
+        admin: None,
+        readiness: Readiness::default(),
+        metrics: Vec::new(),
+    };
+    let edge = Edge::bind(parts).await.unwrap();
+    let (public, admin) = (edge.address().unwrap(), edge.admin_address().unwrap());
+    let (origin, stop) = (edge.origin().to_owned(), CancellationToken::new());
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let edge = tokio::spawn(edge.run(stop.clone()));
+    World { public, admin, origin, hub, auth, drive, clock, http, stop, edge }
+}
+
+/// The end of a call, as a stand-in for all that `bus` translates.
+fn take(tenant: &TenantId, body: &[u8]) -> Result<Request, Refusal> {
+    let said: Value = serde_json::from_slice(body).map_err(|_| Refusal::new(Code::Invalid, "not JSON"))?;
+    let call = said["data"]["call"].as_str().unwrap_or_default();
+    let wish = Wish::ReportCall {
+        call: call.parse().map_err(|_| Refusal::new(Code::Invalid, "no call").field("data.call"))?,
+        interaction: InteractionId(Uuid::new_v4()),
+        conversation: ConversationId(Uuid::new_v4()),
+        fact: CallFact::Ended,
+    };
+    let id = said["id"].as_str().unwrap_or_default().parse().unwrap();
+    let by = Actor::Producer { name: "somebody else".to_owned() };
+    Ok(Request::new(tenant.clone(), Command { id, by, wish }))
+}
+
+pub(crate) fn acme() -> TenantId {
+    "acme".parse().unwrap()
+}
+
+pub(crate) fn anna() -> AgentId {
+    "anna".parse().unwrap()
+}
+
+impl World {
+    pub(crate) fn move_clock(&self, by: Duration) {
+        self.clock.moved.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.public)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> reqwest::RequestBuilder {
+        self.http.post(self.url(path)).header("origin", &self.origin).json(body)
+    }
+
+    pub(crate) async fn start_chat(&self, tenant: &str, name: &str) -> (String, String) {
+        let body = json!({ "id": Uuid::new_v4(), "queue": "support", "person": { "name": name } });
+        let answer = self.post(&format!("/api/v1/{tenant}/chats"), &body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let answer: Value = answer.json().await.unwrap();
+        (answer["interaction"].as_str().unwrap().to_owned(), answer["token"].as_str().unwrap().to_owned())
+    }
+
+    pub(crate) fn agent_token(&self, tenant: &str) -> String {
+        self.auth.tokens().agent(&tenant.parse().unwrap(), &anna(), tieline::auth::Role::Agent).token
+    }
+
+    /// Opens a socket as one of our own pages would.
+    pub(crate) async fn socket(&self, path: &str) -> Socket {
+        self.socket_from(path, Some(&self.origin)).await.unwrap()
+    }
+
+    /// Opens a socket from an origin; the error is the status.
+    pub(crate) async fn socket_from(&self, path: &str, origin: Option<&str>) -> Result<Socket, u16> {
+        let mut request = format!("ws://{}{path}", self.public).into_client_request().unwrap();
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", origin.parse().unwrap());
+        }
+        match tokio_tungstenite::connect_async(request).await {
+            Ok((stream, _)) => Ok(Socket { stream }),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// A panel that has said hello, with its snapshot.
+    pub(crate) async fn panel(&self, can_pop: bool) -> (Socket, Value) {
+        let mut socket = self.socket("/ws/agent").await;
+        socket.say(&json!({ "frame": "hello", "token": self.agent_token("acme"), "can_pop": can_pop })).await;
+        let snapshot = socket.frame("snapshot").await;
+        (socket, snapshot)
+    }
+
+    /// A widget that has said hello, with its snapshot.
+    pub(crate) async fn widget(&self, token: &str) -> (Socket, Value) {
+        let mut socket = self.socket("/ws/customer").await;
+        socket.say(&json!({ "frame": "hello", "token": token })).await;
+        let snapshot = socket.frame("snapshot").await;
+        (socket, snapshot)
+    }
+
+    /// A panel whose agent talks to the customer of a fresh chat.
+    pub(crate) async fn talking(&self, name: &str) -> Talking {
+        let (mut panel, _) = self.panel(true).await;
+        panel.deed(json!({ "deed": "set_presence", "presence": { "presence": "available" } })).await;
+        let (chat, token) = self.start_chat("acme", name).await;
+        let (mut widget, _) = self.widget(&token).await;
+        let offer = panel.change("offer", |c| c["offer"].is_object()).await["offer"]["offer"].clone();
+        panel.deed(json!({ "deed": "accept_offer", "offer": offer })).await;
+        widget.wait(|f| f["frame"] == "state" && f["state"]["state"] == "talking").await;
+        Talking { panel, widget, chat, token }
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.http.get(format!("http://{}/metrics", self.admin)).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+}
+
+pub(crate) struct Talking {
+    pub(crate) panel: Socket,
+    pub(crate) widget: Socket,
+    pub(crate) chat: String,
+    pub(crate) token: String,
+}
+
+pub(crate) struct Socket {
+    pub(crate) stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Socket {
+    pub(crate) async fn say(&mut self, frame: &Value) {
+        self.stream.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    /// The next frame; `None` when the socket is closed.
+    pub(crate) async fn hear(&mut self) -> Option<Value> {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.stream.next());
+            match next.await.expect("a frame or the end comes in time") {
+                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Frames until one is as wanted.
+    pub(crate) async fn wait(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let frame = self.hear().await.expect("the socket is open");
+            if wanted(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    pub(crate) async fn frame(&mut self, kind: &str) -> Value {
+        self.wait(|frame| frame["frame"] == kind).await
+    }
+
+    /// Deltas until one holds a change as wanted.
+    pub(crate) async fn change(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let fits = |c: &Value| c["change"] == kind && wanted(c);
+        let changes = |frame: &Value| frame["changes"].as_array().cloned().unwrap_or_default();
+        let frame = self.wait(|frame| changes(frame).iter().any(fits)).await;
+        changes(&frame).into_iter().find(fits).unwrap()
+    }
+
+    /// Does something and waits for the answer: the refusal, or null. Frames before it are passed over.
+    pub(crate) async fn ask(&mut self, mut frame: Value) -> Value {
+        let id = Uuid::new_v4().to_string();
+        frame["id"] = json!(id);
+        self.say(&frame).await;
+        self.wait(|f| f["frame"] == "answer" && f["id"] == id.as_str()).await["refusal"].clone()
+    }
+
+    /// Tells the daemon to do something, without waiting.
+    pub(crate) async fn deed(&mut self, deed: Value) {
+        self.say(&json!({ "frame": "do", "id": Uuid::new_v4(), "do": deed })).await;
+    }
+}
