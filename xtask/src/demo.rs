@@ -6,10 +6,10 @@ mod private_broker;
 mod settings;
 
 use crate::loopback::{ask, free_port};
-use crate::prerequisites;
 use crate::processes::{Running, wait_for};
 use crate::signals::Stop;
-use crate::workspace::{cargo, command, root, run as run_command, target};
+use crate::workspace::{cargo, command, run as run_command, target};
+use crate::{pages, prerequisites};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use settings::{Crm, Demo, Person};
@@ -18,7 +18,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Options of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
@@ -85,36 +85,12 @@ struct Programs {
 
 /// Builds the pages when their sources are newer, then the programs; cargo knows by itself what has changed.
 fn build() -> Result<Programs> {
-    if newest(&root().join("web"))? > modified(&root().join("web/dist/widget.js")) {
-        println!("building the panel and the widget");
-        prerequisites::npm_packages("web")?;
-        run_command(command("npm").args(["run", "--silent", "build"]).current_dir(root().join("web")))?;
-    }
+    pages::build_if_stale()?;
     println!("building the daemon and the sandbox (the first time takes minutes)");
     let packages = ["--package", "tieline", "--bins", "--package", "tieline-sandbox"];
     run_command(cargo().args(["build", "--quiet"]).args(packages))?;
     let dir = target()?.join("debug");
     Ok(Programs { daemon: dir.join("tieline"), sandbox: dir.join("tieline-sandbox") })
-}
-
-/// When the newest source below a folder was changed; what is installed or built does not count.
-fn newest(folder: &Path) -> Result<Option<SystemTime>> {
-    let mut newest = None;
-    for entry in fs::read_dir(folder).with_context(|| format!("no folder {}", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            if !path.ends_with("node_modules") && !path.ends_with("dist") {
-                newest = newest.max(self::newest(&path)?);
-            }
-        } else {
-            newest = newest.max(modified(&path));
-        }
-    }
-    Ok(newest)
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    path.metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
 /// RabbitMQ: somebody else's, or one that ends with the demo.

@@ -2,6 +2,7 @@
 
 mod demo;
 mod loopback;
+mod pages;
 mod prerequisites;
 mod processes;
 mod results;

@@ -2,7 +2,7 @@
 //! stop the others; the closing table shows all of them, and the exit status says whether one failed.
 
 use crate::workspace::{cargo, command, on_path, root, run as run_command, target};
-use crate::{prerequisites, results};
+use crate::{pages, prerequisites, results};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -100,22 +100,22 @@ fn format(_: &Args) -> Result<()> {
 }
 
 fn lints(_: &Args) -> Result<()> {
+    pages::build_if_stale()?;
     run_command(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
 /// Builds what the daemon embeds, then checks types and runs the unit tests of panel, widget and hosts.
 fn web(_: &Args) -> Result<()> {
-    prerequisites::npm_packages("web")?;
-    let web = root().join("web");
-    run_command(command("npm").args(["run", "build"]).current_dir(&web))?;
+    pages::build()?;
     let mut tests = command("npx");
     tests.args(["vitest", "run", "--reporter=default", "--reporter=junit"]);
     tests.arg(format!("--outputFile.junit={}", results::fresh("web.xml")?.display()));
-    run_command(tests.current_dir(&web))
+    run_command(tests.current_dir(root().join("web")))
 }
 
 /// Every Rust test, by nextest where it is installed. Examples in the documentation are tests too.
 fn rust(args: &Args) -> Result<()> {
+    pages::build_if_stale()?;
     prerequisites::broker()?;
     if cargo_has_nextest() {
         let kept = results::fresh("rust.xml")?;
