@@ -262,8 +262,7 @@ fn invite(ready: &Value) {
     );
     if ready["bus_url"].is_string() {
         println!(
-            "4. Let her call: python3 docs/examples/call.py {} {TENANT} ringing \\\n\
-             \x20      '{{\"call\": \"c-1\", \"from\": \"+442079460112\", \"agents\": [\"anna\"]}}'",
+            "4. Let Ines call her: python3 docs/publish_call.py {} {TENANT} '+43 664 5550 123' anna",
             text("bus_url")
         );
     }

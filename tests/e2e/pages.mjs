@@ -1,0 +1,130 @@
+// What people see and do, by the words on the pages: the shop with the widget, the CRM page, the panel inside it.
+import { until } from "./checks.mjs";
+
+const DESK = { width: 1440, height: 900 };
+
+/** Takes a picture of a page after each step, where pictures are wanted. */
+export function photographer({ shots, bus }, name) {
+  let count = 0;
+  return async (page, step) => {
+    count += 1;
+    if (shots === null) return;
+    await page.screenshot({ path: `${shots}/${bus}-${name}-${String(count).padStart(2, "0")}-${step}.png` });
+  };
+}
+
+/** A page in a browser of its own, as another person has it; what the page reports as an error is kept. */
+export async function open(browser, url, viewport = DESK) {
+  const context = await browser.newContext({ viewport, locale: "en-GB" });
+  const page = await context.newPage();
+  page.faults = [];
+  page.on("pageerror", (error) => page.faults.push(`${page.url()}: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error") page.faults.push(`${page.url()}: ${message.text()} (${message.location().url})`);
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** An agent with the panel in the CRM page: signed in and Available. */
+export async function agentAtWork({ demo, browser }, agent) {
+  const page = await open(browser, demo.crm);
+  const frame = page.frameLocator('iframe[src*="/panel/"]');
+  await frame.getByLabel("Agent").fill(agent);
+  await frame.getByLabel("Password").fill(demo.password);
+  await frame.getByRole("button", { name: "Sign in" }).click();
+  const panel = new Panel(page, frame);
+  await panel.become("Available");
+  return panel;
+}
+
+export class Panel {
+  constructor(page, frame) {
+    this.page = page;
+    this.frame = frame;
+    this.offer = frame.getByRole("alert", { name: "Offer" });
+    this.inbox = frame.getByRole("region", { name: "Chats and wrap-ups" });
+    this.logs = frame.getByRole("region", { name: "Recent logs" });
+    this.wrapUp = frame.getByRole("region", { name: "Wrap-up" });
+    this.conversation = frame.getByRole("log", { name: "Conversation" });
+    this.composer = frame.getByRole("textbox", { name: "Reply" });
+    this.call = frame.locator("section.call");
+  }
+
+  async become(presence) {
+    await this.frame.getByTitle("Change presence").click();
+    await this.frame.getByRole("menuitemradio", { name: new RegExp(`^${presence}`) }).click();
+    await this.frame.getByTitle("Change presence").filter({ hasText: presence }).waitFor();
+  }
+
+  async accept() {
+    await this.offer.getByRole("button", { name: /Accept/ }).click();
+    await this.composer.waitFor();
+  }
+
+  async say(text) {
+    await this.composer.fill(text);
+    await this.composer.press("Enter");
+    await this.conversation.getByText(text, { exact: true }).waitFor();
+  }
+
+  async classify(code, notes) {
+    await this.wrapUp.getByText(code, { exact: true }).click();
+    await this.wrapUp.getByLabel(/^Notes/).fill(notes);
+  }
+
+  async complete() {
+    await this.wrapUp.getByRole("button", { name: "Complete wrap-up" }).click();
+    await this.wrapUp.waitFor({ state: "detached" });
+  }
+}
+
+export class Visitor {
+  constructor(page) {
+    this.page = page;
+    this.frame = page.frameLocator('iframe[title="Chat"]');
+    this.conversation = this.frame.getByRole("log", { name: "Conversation" });
+    this.message = this.frame.getByRole("textbox", { name: "Message" });
+  }
+
+  static async inShop({ demo, browser }) {
+    const page = await open(browser, demo.shop, { width: 1180, height: 860 });
+    await page.getByRole("button", { name: /Open chat/ }).click();
+    return new Visitor(page);
+  }
+
+  async start({ name, email, caseNumber, message }) {
+    await this.frame.getByLabel(/^Name/).fill(name);
+    await this.frame.getByLabel(/^E-mail/).fill(email);
+    if (caseNumber) await this.frame.getByLabel(/^Case number/).fill(caseNumber);
+    await this.frame.getByLabel(/^How can we help/).fill(message);
+    await this.frame.getByRole("button", { name: "Start chat" }).click();
+    await this.message.waitFor();
+  }
+
+  async say(text) {
+    await this.message.fill(text);
+    await this.message.press("Enter");
+    await this.conversation.getByText(text, { exact: true }).waitFor();
+  }
+
+  async end() {
+    await this.frame.getByRole("banner").getByRole("button", { name: "End chat" }).click();
+    await this.frame.getByRole("alertdialog").getByRole("button", { name: "End chat" }).click();
+    await this.frame.getByText("You ended the chat.").waitFor();
+  }
+}
+
+/** The record that the CRM page shows: its heading, once it is this one. */
+export async function recordShown(page, title) {
+  await until(`the CRM page shows ${title}`, async () => {
+    const shown = await page.locator("main h1").allInnerTexts();
+    return shown.some((text) => text.includes(title));
+  });
+}
+
+/** Fails when a page reported errors. */
+export function nothingBroke(...pages) {
+  const faults = pages.flatMap((page) => page.faults);
+  if (faults.length > 0) throw new Error(`the pages report errors:\n${faults.join("\n")}`);
+}

@@ -1,0 +1,43 @@
+// The whole way in a real browser, over the embedded bus and over RabbitMQ.
+//
+//   node run.mjs [--junit FILE] [--only embedded|rabbitmq]
+//
+// TIELINE_SHOTS names a folder for a picture of each step, TIELINE_CHROMIUM another browser than /usr/bin/chromium.
+import { mkdirSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { chromium } from "playwright-core";
+import { callTests } from "./call.mjs";
+import { chatTests } from "./chat.mjs";
+import { close, inSuite } from "./checks.mjs";
+import { startDemo } from "./demo.mjs";
+
+const FLAGS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync",
+];
+
+const { values } = parseArgs({ options: { junit: { type: "string" }, only: { type: "string" } } });
+const shots = process.env.TIELINE_SHOTS ?? null;
+if (shots !== null) mkdirSync(shots, { recursive: true });
+
+const browser = await chromium.launch({ executablePath: process.env.TIELINE_CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+try {
+  for (const [bus, words] of [["embedded", []], ["rabbitmq", ["--rabbitmq"]]]) {
+    if (values.only !== undefined && values.only !== bus) continue;
+    const demo = await startDemo(words);
+    try {
+      const world = { demo, browser, bus, shots };
+      inSuite(`chat over ${bus}`);
+      await chatTests(world);
+      if (bus === "rabbitmq") {
+        inSuite(`call over ${bus}`);
+        await callTests(world);
+      }
+    } finally {
+      await demo.stop();
+    }
+  }
+} finally {
+  await browser.close();
+}
+process.exitCode = close(values.junit ?? null) ? 0 : 1;
