@@ -11,6 +11,14 @@ macro_rules! counts {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         pub struct Counts { $($(#[$doc])* pub $name: u64,)+ }
 
+        impl Counts {
+            /// All of them by name, for metrics.
+            #[must_use]
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),+]
+            }
+        }
+
         /// The counters behind [`Counts`].
         #[derive(Debug, Default)]
         pub(crate) struct Counters { $(pub(crate) $name: AtomicU64,)+ }

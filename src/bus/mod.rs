@@ -104,6 +104,12 @@ pub fn start(wiring: Wiring) -> Running {
 }
 
 impl Running {
+    /// Health and counts, for metrics.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        Meter(self.shared.clone())
+    }
+
     /// Whether messages move, and if not, why.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -141,6 +147,24 @@ impl Running {
         {
             tracing::error!("the bus ended in a panic; what it had in hand is done after the next start");
         }
+    }
+}
+
+/// Reads health and counts after the bus itself has been handed on.
+#[derive(Clone)]
+pub struct Meter(Arc<Shared>);
+
+impl Meter {
+    /// Whether messages move, and if not, why.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.0.pulse.health()
+    }
+
+    /// How many messages did what.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.0.counters.read()
     }
 }
 

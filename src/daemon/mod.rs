@@ -1,1 +1,199 @@
-//! Room: daemon.
+//! Wiring: builds every room from the settings, starts them, and stops them in order. The only room that may import
+//! every other.
+
+mod admin;
+pub mod cli;
+pub mod clock;
+mod connectors;
+mod doctor;
+mod metrics;
+mod telemetry;
+
+use crate::auth::Auth;
+use crate::bus::{self, Seal};
+use crate::dispatch::{self, Lane, Pop, Pops};
+use crate::drive::Drive;
+use crate::http::{Edge, Hub, Readiness};
+use crate::journal::{MasterKey, Sqlite, Store};
+use crate::settings::{self, Settings};
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tieline_model::{Clock, TenantId};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long lanes may take to finish the logs that are under way when the daemon stops.
+const LANES_STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Chooses the one TLS provider of the process. Twice is harmless.
+pub fn install_crypto() {
+    // An error means that one is installed already, and there is only this one in the build.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Runs the daemon until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// What keeps it from starting, or what made it stop: a journal lost to another process or to its disk.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    install_crypto();
+    let settings = Arc::new(settings);
+    let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::start());
+    let store = open_journal(&settings).await?;
+    let hub = Hub::new(store.clone());
+
+    let tenants = settings.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.policy())).collect();
+    let observer = hub.observer();
+    let (drive, handle) = Drive::open(store.clone(), clock.clone(), observer, tenants, rand::random).await?;
+
+    let intake = bus::Intake::new(countries(&settings));
+    let bus = bus::start(bus::Wiring {
+        settings: settings.bus.clone(),
+        store: store.clone(),
+        engines: Arc::new(handle.clone()),
+        intake: intake.clone(),
+        connections: connections(&settings),
+        seal: Seal::new(&settings::read_or_make_key(&settings.auth.key_file)?),
+    });
+
+    let stop_lanes = CancellationToken::new();
+    let pops: Arc<dyn Pops> = Arc::new(ToPanels(hub.clone()));
+    let lanes = lanes(&settings, &store, &handle, &clock, &pops)?;
+    let mut working = JoinSet::new();
+    for lane in &lanes {
+        let feed = bus.log_wanted(lane.tenant(), &lane.info().id).context("a tenant without an engine")?;
+        working.spawn(lane.clone().run(feed, stop_lanes.clone()));
+    }
+
+    let key = settings::read_or_make_key(&settings.auth.key_file)?;
+    let auth = Arc::new(Auth::new(&settings, &key, clock.clone())?);
+    let edge = Edge::bind(crate::http::Parts {
+        settings: settings.clone(),
+        auth,
+        drive: handle.clone(),
+        hub,
+        clock: clock.clone(),
+        intake: admin::intake(intake),
+        admin: Some(Arc::new(admin::Verbs::new(store.clone(), clock.clone(), handle.tenants()))),
+        readiness: Readiness::default(),
+        metrics: vec![metrics::of_lanes(lanes.clone()), metrics::of_bus(bus.meter())],
+    })
+    .await?;
+    say_where(&edge)?;
+
+    let (stop_drive, drive_stops) = tokio::sync::oneshot::channel::<()>();
+    let mut engines = tokio::spawn(drive.run(async {
+        // A dropped sender stops it too.
+        let _ = drive_stops.await;
+    }));
+    let stop_edge = CancellationToken::new();
+    let mut serving = tokio::spawn(edge.run(stop_edge.clone()));
+
+    let outcome = tokio::select! {
+        signal = told_to_stop() => signal,
+        ended = &mut engines => ended.context("the engines ended in a panic")?.map_err(Into::into),
+        ended = &mut serving => ended.context("the listeners ended in a panic"),
+    };
+    tracing::info!("stopping: listeners, then logs under way, then the bus, then the journal");
+    stop_edge.cancel();
+    if !serving.is_finished() {
+        let _ = serving.await;
+    }
+    stop_lanes.cancel();
+    let lanes_done = async { while working.join_next().await.is_some() {} };
+    if tokio::time::timeout(LANES_STOP_WITHIN, lanes_done).await.is_err() {
+        tracing::warn!("logs under way were left; they go on after the next start");
+    }
+    bus.shutdown().await;
+    drop(stop_drive);
+    if !engines.is_finished() {
+        engines.await.context("the engines ended in a panic")??;
+    }
+    outcome
+}
+
+async fn open_journal(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    let path = &settings.journal.path;
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("`journal.path`: the folder {} cannot be made", folder.display()))?;
+    }
+    let key = MasterKey::load_or_create(&settings.journal.key_file)?;
+    let store =
+        Sqlite::open(path, key).await.with_context(|| format!("`journal.path` ({})", path.display()))?;
+    Ok(Arc::new(store))
+}
+
+fn countries(settings: &Settings) -> BTreeMap<TenantId, Option<tieline_connector_api::phone::Country>> {
+    let country = |text: &String| text.parse().ok();
+    settings
+        .tenants
+        .iter()
+        .map(|(id, t)| (id.clone(), t.default_country.as_ref().and_then(country)))
+        .collect()
+}
+
+fn connections(settings: &Settings) -> Vec<(TenantId, tieline_model::ConnectionId)> {
+    let all = settings.tenants.iter();
+    all.flat_map(|(id, tenant)| tenant.connections.keys().map(|c| (id.clone(), c.clone()))).collect()
+}
+
+fn lanes(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    drive: &crate::drive::Handle,
+    clock: &Arc<dyn Clock>,
+    pops: &Arc<dyn Pops>,
+) -> anyhow::Result<Vec<Arc<Lane>>> {
+    let mut lanes = Vec::new();
+    for (tenant_id, tenant) in &settings.tenants {
+        let infos = tenant.policy().connections;
+        for (place, info) in infos.into_iter().enumerate() {
+            let Some(connection) = tenant.connections.get(&info.id) else { continue };
+            lanes.push(Lane::new(dispatch::Parts {
+                tenant: tenant_id.clone(),
+                connector: connectors::build(&info.id, connection, tenant, clock)?,
+                info,
+                pops_here: place == 0,
+                own_numbers: tenant.own_numbers.clone(),
+                store: store.clone(),
+                drive: drive.clone(),
+                pops: pops.clone(),
+                clock: clock.clone(),
+                settings: settings.dispatch.clone(),
+                chance: Arc::new(rand::random::<f64>),
+            }));
+        }
+    }
+    Ok(lanes)
+}
+
+/// Says where it listens, on standard output, for people and for programs that start it with port 0.
+fn say_where(edge: &Edge) -> anyhow::Result<()> {
+    println!(
+        "tieline listens on http://{} (pages at {}), admin on http://{}",
+        edge.address()?,
+        edge.origin(),
+        edge.admin_address()?
+    );
+    Ok(())
+}
+
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = term.recv() => Ok(()),
+        pressed = tokio::signal::ctrl_c() => Ok(pressed?),
+    }
+}
+
+/// Brings pops to the panels.
+struct ToPanels(Hub);
+
+impl Pops for ToPanels {
+    fn pop(&self, tenant: &TenantId, pop: Pop) {
+        self.0.pop(tenant, &pop.agent, pop.interaction, pop.connection, pop.target, pop.title);
+    }
+}

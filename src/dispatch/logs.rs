@@ -5,6 +5,7 @@ use super::account::{account, content_of};
 use super::gate::{Kind, back_off};
 use super::ledger::Row;
 use super::{Counts, Lane};
+use crate::bus::Feed;
 use crate::journal::{Delivery, DeliveryState, Error, Reader, Want};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use tieline_connector_api::Failure;
 use tieline_connector_api::connector::Saved;
 use tieline_model::crm::{Log, LogState};
 use tieline_model::{ConversationId, Event, InteractionId, Millis, Seq, Timestamp, Wish};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,30 +24,15 @@ const CURSOR_LAG_MAX: u64 = 2_000;
 /// The longest wait before looking at the table again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A log wanted by way of the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WantedLog {
-    /// Of which interaction.
-    pub interaction: InteractionId,
-    /// Its conversation.
-    pub conversation: ConversationId,
-    /// At least this journal position.
-    pub version: u64,
-}
-
-/// Where wanted logs come from when a broker is between.
-pub type Wanted = mpsc::Receiver<WantedLog>;
-
-/// Runs until `stop`; then no new log is taken up and those under way are finished.
-pub(super) async fn run(lane: Arc<Lane>, mut wanted: Option<Wanted>, stop: CancellationToken) {
+/// Runs until `stop`; then no new log is taken up and those under way are finished. `feed` says how far to read: by
+/// the connection's broker queue while messages move, by the journal's head otherwise.
+pub(super) async fn run(lane: Arc<Lane>, mut feed: Feed, stop: CancellationToken) {
     let parts = &lane.parts;
-    let Some(mut head) = parts.drive.head(&parts.tenant) else { return };
     let reader = Reader::Logs(parts.info.id.clone());
-    let mut cursor = Cursor { at: Seq(0), kept: Seq(0), known: false };
+    let mut cursor = Cursor { at: Seq(0), kept: Seq(0), known: false, reach: Seq(0) };
     let mut flights: JoinSet<InteractionId> = JoinSet::new();
     let mut under_way: BTreeSet<InteractionId> = BTreeSet::new();
     while !stop.is_cancelled() {
-        let seen = *head.borrow_and_update();
         let wait = match turn(&lane, &reader, &mut cursor, &mut flights, &mut under_way).await {
             Ok(wait) => wait,
             Err(error) => {
@@ -55,27 +40,22 @@ pub(super) async fn run(lane: Arc<Lane>, mut wanted: Option<Wanted>, stop: Cance
                 LOOK_AGAIN
             }
         };
-        if cursor.known && cursor.at < seen {
+        if cursor.known && cursor.at < cursor.reach {
             continue;
         }
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(done) = flights.join_next() => landed(&mut under_way, done),
-            Some(log) = next(&mut wanted) => want(&lane, &reader, log).await,
-            changed = head.changed() => if changed.is_err() { break },
+            more = feed.next() => match more {
+                Some(to) => cursor.reach = cursor.reach.max(to),
+                None => break,
+            },
             () = tokio::time::sleep(wait) => {}
         }
     }
     while let Some(done) = flights.join_next().await {
         landed(&mut under_way, done);
-    }
-}
-
-async fn next(wanted: &mut Option<Wanted>) -> Option<WantedLog> {
-    match wanted {
-        Some(wanted) => wanted.recv().await,
-        None => None,
     }
 }
 
@@ -93,9 +73,14 @@ fn landed(under_way: &mut BTreeSet<InteractionId>, done: Result<InteractionId, t
 }
 
 struct Cursor {
+    /// Read so far.
     at: Seq,
+    /// Stored so far.
     kept: Seq,
+    /// The stored place has been asked for.
     known: bool,
+    /// How far to read.
+    reach: Seq,
 }
 
 /// One look at journal and table: takes wants in, starts what is due, says how long nothing more is.
@@ -140,9 +125,13 @@ async fn take_in(lane: &Lane, reader: &Reader, cursor: &mut Cursor) -> Result<()
     let parts = &lane.parts;
     if !cursor.known {
         let at = parts.store.cursor(&parts.tenant, reader).await?;
-        *cursor = Cursor { at, kept: at, known: true };
+        *cursor = Cursor { at, kept: at, known: true, reach: cursor.reach };
     }
-    let rows = parts.store.read(&parts.tenant, cursor.at, PAGE).await?;
+    if cursor.at >= cursor.reach {
+        return Ok(());
+    }
+    let mut rows = parts.store.read(&parts.tenant, cursor.at, PAGE).await?;
+    rows.retain(|row| row.seq <= cursor.reach);
     let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
     let wants: Vec<Want> = rows
         .iter()
@@ -167,15 +156,6 @@ async fn take_in(lane: &Lane, reader: &Reader, cursor: &mut Cursor) -> Result<()
 fn want_of(lane: &Lane, interaction: InteractionId, conversation: ConversationId, version: u64) -> Want {
     let connection = lane.parts.info.id.clone();
     Want { connection, interaction, conversation, version, next_at: lane.parts.clock.now() }
-}
-
-/// A log wanted by way of the broker; the cursor wants it too, and twice is harmless.
-async fn want(lane: &Lane, reader: &Reader, log: WantedLog) {
-    let want = want_of(lane, log.interaction, log.conversation, log.version);
-    let parts = &lane.parts;
-    if let Err(error) = parts.store.want(&parts.tenant, &[want], reader, Seq(0)).await {
-        tracing::warn!(connection = %parts.info.id, %error, "a wanted log was not noted; the journal's cursor will");
-    }
 }
 
 async fn tell_state(lane: &Lane, interaction: InteractionId, state: LogState) {

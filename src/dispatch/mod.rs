@@ -10,6 +10,7 @@ mod ledger;
 mod logs;
 mod lookups;
 
+use crate::bus::Feed;
 use crate::drive;
 use crate::journal::Store;
 use crate::settings;
@@ -117,9 +118,9 @@ impl Lane {
 
     /// Works until `stop`. What is under way then is finished or, if the process is killed, taken up at the next
     /// start.
-    pub async fn run(self: Arc<Self>, wanted: Option<logs::Wanted>, stop: CancellationToken) {
+    pub async fn run(self: Arc<Self>, feed: Feed, stop: CancellationToken) {
         let lookups = tokio::spawn(lookups::run(self.clone(), stop.clone()));
-        logs::run(self, wanted, stop).await;
+        logs::run(self, feed, stop).await;
         if let Err(error) = lookups.await {
             tracing::error!(%error, "the look-ups of a connection ended in a panic");
         }
@@ -171,5 +172,3 @@ impl Lane {
         }
     }
 }
-
-pub use logs::{Wanted, WantedLog};

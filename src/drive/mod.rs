@@ -8,6 +8,8 @@ mod handle;
 mod measure;
 mod run;
 mod tenant;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use crate::journal::{self, NewContent, Recorded};

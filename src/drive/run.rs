@@ -73,11 +73,14 @@ impl Drive {
         if fresh {
             tenant.take(now, vec![opening(seed)]);
         }
-        self.tenants.insert(id.clone(), tenant);
         if !fresh {
+            // Before anything can come due: the time that was down does not count (F2).
             let down = opened.alive_at.map_or(tieline_model::Millis(0), |alive| now.since(alive));
-            self.daemon_wish(id, Wish::Resume { down }).await?;
+            let resume = daemon_command(Wish::Resume { down })?;
+            let events = tenant.engine.decide(now, &resume).map_err(Error::Settings)?;
+            tenant.take(now, events);
         }
+        self.tenants.insert(id.clone(), tenant);
         self.daemon_wish(id, Wish::Configure { policy: Box::new(policy) }).await?;
         if let Some(tenant) = self.tenants.get(id) {
             self.observer.reloaded(id, &tenant.engine);
@@ -86,9 +89,7 @@ impl Drive {
     }
 
     async fn daemon_wish(&mut self, tenant: &TenantId, wish: Wish) -> Result<(), Error> {
-        let id =
-            CommandId::new(uuid::Uuid::new_v4().to_string()).map_err(|e| Error::Settings(refused(&e)))?;
-        let command = Command { id, by: Actor::Daemon, wish };
+        let command = daemon_command(wish)?;
         let (answer, answered) = oneshot::channel();
         let mail = Mail::Submit(Box::new(Request::new(tenant.clone(), command)), answer);
         self.turn(vec![mail]).await.map_err(|Stopped(e)| e)?;
@@ -173,8 +174,10 @@ impl Drive {
     }
 }
 
-fn refused(error: &tieline_model::BadId) -> Refusal {
-    Refusal::new(Code::Invalid, error.to_string())
+fn daemon_command(wish: Wish) -> Result<Command, Error> {
+    let id = CommandId::new(uuid::Uuid::new_v4().to_string());
+    let id = id.map_err(|e| Error::Settings(Refusal::new(Code::Invalid, e.to_string())))?;
+    Ok(Command { id, by: Actor::Daemon, wish })
 }
 
 /// Why the engines could not start.

@@ -1,0 +1,101 @@
+//! What the CLI may ask of the running daemon, and what an event posted over HTTP means.
+
+use crate::auth::Producer;
+use crate::bus;
+use crate::http::{Admin, Intake};
+use crate::journal::{Delivery, Store};
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tieline_model::envelope::Envelope;
+use tieline_model::{Actor, Clock, Code, ConnectionId, InteractionId, Refusal, TenantId};
+use uuid::Uuid;
+
+/// Dead letters listed at once.
+const LIST_MAX: u32 = 200;
+
+/// An event posted over HTTP means what it would on the bus; its author is the producer whose token came with it.
+pub(super) fn intake(bus: bus::Intake) -> Intake {
+    Arc::new(move |producer: &Producer, envelope: Envelope| {
+        let body = serde_json::to_vec(&envelope).map_err(|e| Refusal::new(Code::Invalid, e.to_string()))?;
+        let mut request = bus.translate(&body, Some(&producer.tenant), &mut Uuid::now_v7)?;
+        request.command.by = Actor::Producer { name: format!("http:{}", producer.name) };
+        Ok(request)
+    })
+}
+
+/// The verbs of the admin listener.
+pub(super) struct Verbs {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    tenants: Vec<TenantId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    tenant: TenantId,
+    connection: ConnectionId,
+    interaction: InteractionId,
+}
+
+impl Verbs {
+    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, tenants: Vec<TenantId>) -> Self {
+        Self { store, clock, tenants }
+    }
+
+    async fn list(&self) -> Result<Value, Refusal> {
+        let mut letters = Vec::new();
+        for tenant in &self.tenants {
+            let dead = self.store.dead(tenant, LIST_MAX).await.map_err(|e| failed(&e))?;
+            letters.extend(dead.into_iter().map(|delivery| letter(tenant, &delivery)));
+        }
+        Ok(Value::Array(letters))
+    }
+
+    async fn retry(&self, arguments: Value) -> Result<Value, Refusal> {
+        let which: Which = serde_json::from_value(arguments).map_err(|e| {
+            Refusal::new(Code::Invalid, format!("name tenant, connection and interaction: {e}"))
+        })?;
+        let now = self.clock.now();
+        let revived = self.store.revive(&which.tenant, &which.connection, which.interaction, now).await;
+        if revived.map_err(|e| failed(&e))? {
+            return Ok(json!({ "retrying": which.interaction }));
+        }
+        Err(Refusal::new(
+            Code::NotFound,
+            "there is no such dead letter; `tieline dead-letters list` shows them",
+        ))
+    }
+}
+
+fn letter(tenant: &TenantId, delivery: &Delivery) -> Value {
+    json!({
+        "tenant": tenant,
+        "connection": delivery.connection,
+        "interaction": delivery.interaction,
+        "reason": delivery.last_error,
+        "attempts": delivery.attempt,
+    })
+}
+
+fn failed(error: &crate::journal::Error) -> Refusal {
+    Refusal::new(Code::Unavailable, error.to_string())
+}
+
+#[async_trait]
+impl Admin for Verbs {
+    async fn call(&self, verb: &str, arguments: Value) -> Result<Value, Refusal> {
+        match verb {
+            "dead-letters-list" => self.list().await,
+            "dead-letters-retry" => self.retry(arguments).await,
+            other => {
+                let other: String = other.chars().take(40).collect();
+                let message =
+                    format!("there is no verb `{other}`; there are dead-letters-list and dead-letters-retry");
+                Err(Refusal::new(Code::NotFound, message))
+            }
+        }
+    }
+}

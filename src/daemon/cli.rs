@@ -1,0 +1,161 @@
+//! The verbs of the command line.
+
+use super::telemetry::{self, Format};
+use crate::settings::{self, Settings};
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
+
+/// The daemon between a contact centre and its CRMs.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs the daemon until it is told to stop (SIGTERM, Ctrl-C).
+    Run {
+        #[command(flatten)]
+        file: File,
+        /// How log lines are written to standard error.
+        #[arg(long, value_enum, default_value = "text")]
+        log: Format,
+    },
+    /// Checks settings without network, and says everything that is wrong at once.
+    Check {
+        #[command(flatten)]
+        file: File,
+    },
+    /// Asks each CRM whether credentials, rights and fields are as they should be, in words.
+    Doctor {
+        #[command(flatten)]
+        file: File,
+    },
+    /// Logs a CRM would not take: shows them with their reasons, or sends one again.
+    DeadLetters {
+        #[command(flatten)]
+        file: File,
+        #[command(subcommand)]
+        verb: DeadLetters,
+    },
+    /// Reads a password from standard input and prints what `password_hash` wants.
+    HashPassword,
+    /// Prints the JSON Schema of the settings.
+    Schema,
+}
+
+#[derive(Debug, Subcommand)]
+enum DeadLetters {
+    /// All of them, newest first, one JSON object a line.
+    List,
+    /// Sends one again, after what stood in its way has been repaired.
+    Retry {
+        /// The contact centre.
+        tenant: String,
+        /// The CRM connection.
+        connection: String,
+        /// The interaction.
+        interaction: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct File {
+    /// The settings file (TOML). Any key can also come from the environment, as in TIELINE__BUS__URL.
+    #[arg(long, short, env = "TIELINE_SETTINGS")]
+    settings: Option<PathBuf>,
+}
+
+impl File {
+    fn load(&self) -> anyhow::Result<Settings> {
+        Ok(settings::load(self.settings.as_deref(), settings::from_env())?)
+    }
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// What went wrong, for standard error.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.verb {
+            Verb::Run { file, log } => {
+                telemetry::start(log);
+                let settings = file.load()?;
+                runtime()?.block_on(super::run(settings))
+            }
+            Verb::Check { file } => check(&file.load()?),
+            Verb::Doctor { file } => runtime()?.block_on(super::doctor::doctor(&file.load()?)),
+            Verb::DeadLetters { file, verb } => runtime()?.block_on(dead_letters(&file.load()?, verb)),
+            Verb::HashPassword => hash_password(),
+            Verb::Schema => {
+                println!("{:#}", settings::schema());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime did not start")
+}
+
+fn check(settings: &Settings) -> anyhow::Result<()> {
+    super::install_crypto();
+    let clock: std::sync::Arc<dyn tieline_model::Clock> =
+        std::sync::Arc::new(super::clock::SystemClock::start());
+    for tenant in settings.tenants.values() {
+        for (id, connection) in &tenant.connections {
+            super::connectors::build(id, connection, tenant, &clock)?;
+        }
+    }
+    let tenants = settings.tenants.len();
+    let connections: usize = settings.tenants.values().map(|t| t.connections.len()).sum();
+    println!(
+        "The settings are sound: {tenants} contact centre(s), {connections} CRM connection(s). Nothing was asked over the network; `tieline doctor` does that."
+    );
+    Ok(())
+}
+
+fn hash_password() -> anyhow::Result<()> {
+    if std::io::stdin().is_terminal() {
+        eprintln!("Type the password and press Enter; it is shown as you type.");
+    }
+    let mut password = String::new();
+    std::io::stdin().lock().read_line(&mut password).context("the password could not be read")?;
+    let password = settings::Secret::new(password.trim_end_matches(['\r', '\n']));
+    let hash = crate::auth::hash_password(&password).map_err(anyhow::Error::msg)?;
+    println!("{hash}");
+    Ok(())
+}
+
+async fn dead_letters(settings: &Settings, verb: DeadLetters) -> anyhow::Result<()> {
+    super::install_crypto();
+    let (name, arguments) = match verb {
+        DeadLetters::List => ("dead-letters-list", serde_json::json!({})),
+        DeadLetters::Retry { tenant, connection, interaction } => {
+            let which =
+                serde_json::json!({ "tenant": tenant, "connection": connection, "interaction": interaction });
+            ("dead-letters-retry", which)
+        }
+    };
+    let address = settings.http.admin_listen;
+    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build()?;
+    let answer = client.post(format!("http://{address}/admin/{name}")).json(&arguments).send().await;
+    let answer = answer
+        .with_context(|| format!("no daemon answers on `http.admin_listen` ({address}); is it running?"))?;
+    let good = answer.status().is_success();
+    let body: serde_json::Value = answer.json().await.context("the daemon's answer cannot be read")?;
+    if !good {
+        anyhow::bail!("{}", body["message"].as_str().unwrap_or("the daemon refused"));
+    }
+    match body {
+        serde_json::Value::Array(letters) => letters.iter().for_each(|letter| println!("{letter}")),
+        other => println!("{other}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! The shipped binary under a test: its settings, its start, its end.
+
+use crate::panel::{PATIENCE, Panel, connect, hear, say};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tieline_model::Refusal;
+use tieline_model::live::{PanelFrame, SignedIn};
+use tieline_sandbox::keys::AppKey;
+use tieline_sandbox::salesforce::{CONSUMER_KEY, INTEGRATION_USER, Options, Running, Sandbox};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A contact centre with its CRM: outlives the daemons that run on it.
+pub(crate) struct Centre {
+    pub(crate) crm: Running,
+    folder: TempDir,
+    http: reqwest::Client,
+    extra: String,
+}
+
+const PRODUCER_TOKEN: &str = "a-producer-of-the-tests";
+const PASSWORD: &str = "correct horse";
+
+/// Argon2id takes its time; once is enough.
+fn password_hash() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| {
+        let password = tieline::settings::Secret::new(PASSWORD);
+        tieline::auth::hash_password(&password).expect("a hash")
+    })
+}
+
+/// Making an RSA key takes its time; once is enough.
+fn app_key() -> &'static AppKey {
+    static KEY: OnceLock<AppKey> = OnceLock::new();
+    KEY.get_or_init(|| AppKey::generate().expect("a key"))
+}
+
+impl Centre {
+    pub(crate) async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// With further settings, as TOML.
+    pub(crate) async fn with(extra: &str) -> Self {
+        tieline::daemon::install_crypto();
+        let options = Options { contacts: 20, ..Options::demo(app_key()) };
+        let crm = Sandbox::start(options).await.expect("the sandbox starts");
+        let folder = tempfile::tempdir().expect("a folder");
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
+        let centre = Self { crm, folder, http, extra: extra.to_owned() };
+        std::fs::write(centre.settings_file(), centre.settings()).expect("settings are written");
+        std::fs::write(centre.folder.path().join("app.pem"), &app_key().private_key_pem)
+            .expect("a key is written");
+        centre
+    }
+
+    fn settings_file(&self) -> PathBuf {
+        self.folder.path().join("tieline.toml")
+    }
+
+    fn settings(&self) -> String {
+        let folder = self.folder.path().display();
+        let hash = password_hash();
+        let login = self.crm.login_url();
+        format!(
+            r#"
+[journal]
+path = "{folder}/journal.db"
+key_file = "{folder}/journal.key"
+[auth]
+key_file = "{folder}/auth.key"
+[auth.producers.pbx]
+tenant = "demo"
+token = "{PRODUCER_TOKEN}"
+[http]
+listen = "127.0.0.1:0"
+admin_listen = "127.0.0.1:0"
+customer_frames_per_minute = 10000
+chats_per_minute = 10000
+[dispatch]
+retry_min = "100ms"
+retry_max = "500ms"
+breaker_for = "300ms"
+[tenants.demo]
+default_country = "GB"
+own_numbers = ["+44 20 7946 0000"]
+[tenants.demo.queues.support]
+name = "Support"
+[tenants.demo.queues.support.classification]
+codes = ["delivery", "refund"]
+[tenants.demo.agents.anna]
+name = "Anna"
+queues = ["support"]
+extension = "201"
+password_hash = "{hash}"
+[tenants.demo.agents.ben]
+name = "Ben"
+queues = ["support"]
+password_hash = "{hash}"
+[tenants.demo.connections.crm]
+type = "salesforce"
+name = "Salesforce"
+[tenants.demo.connections.crm.salesforce]
+login_url = "{login}"
+consumer_key = "{CONSUMER_KEY}"
+username = "{INTEGRATION_USER}"
+private_key_file = "{folder}/app.pem"
+[tenants.other.queues.support]
+name = "Support"
+[tenants.other.agents.otto]
+queues = ["support"]
+password_hash = "{hash}"
+{}
+"#,
+            self.extra
+        )
+    }
+
+    /// Starts a daemon on this centre's journal and waits until it is ready.
+    pub(crate) async fn daemon(&self) -> Daemon {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tieline"))
+            .args(["run", "--settings"])
+            .arg(self.settings_file())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the daemon starts");
+        let out = child.stdout.take().expect("its output");
+        let mut lines = BufReader::new(out).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it says where in time");
+        let line = line.expect("its output").expect("it said where it listens before it ended");
+        let word = |after: &str| {
+            let rest = &line[line.find(after).expect("an address") + after.len()..];
+            rest.split(|c: char| c == ' ' || c == ')' || c == ',').next().expect("a word").to_owned()
+        };
+        let daemon = Daemon { url: word("listens on "), child, http: self.http.clone() };
+        daemon.until_ready().await;
+        daemon
+    }
+}
+
+pub(crate) struct Daemon {
+    /// Scheme, host and port; the origin of its pages.
+    pub(crate) url: String,
+    child: Child,
+    http: reqwest::Client,
+}
+
+impl Daemon {
+    async fn until_ready(&self) {
+        let started = Instant::now();
+        loop {
+            if let Ok(answer) = self.http.get(format!("{}/readyz", self.url)).send().await
+                && answer.status().is_success()
+            {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "never ready");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub(crate) fn socket(&self, path: &str) -> String {
+        format!("{}{path}", self.url.replacen("http", "ws", 1))
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &impl serde::Serialize) -> reqwest::Response {
+        let request = self.http.post(format!("{}{path}", self.url)).header("origin", &self.url).json(body);
+        request.send().await.expect("an answer")
+    }
+
+    /// Posts an event as the telephone system of the tests.
+    pub(crate) async fn event(&self, body: &str) -> (u16, Refusal) {
+        let answer = self.try_event(body).await;
+        let status = answer.status().as_u16();
+        (status, answer.json().await.expect("a refusal of the schema"))
+    }
+
+    pub(crate) async fn try_event(&self, body: &str) -> reqwest::Response {
+        let request = self.http.post(format!("{}/api/v1/demo/events", self.url));
+        let request = request.bearer_auth(PRODUCER_TOKEN).header("content-type", "application/json");
+        request.body(body.to_owned()).send().await.expect("an answer")
+    }
+
+    /// Says something about a call, and sees that it is taken.
+    pub(crate) async fn call(&self, kind: &str, data: Value) {
+        let id = crate::visitor::command();
+        let envelope = json!({ "specversion": "1.0", "id": id.as_str(), "source": "/pbx/test",
+            "type": format!("com.tieline.call.{kind}.v1"), "tenant": "demo", "data": data });
+        let answer = self.try_event(&envelope.to_string()).await;
+        assert!(answer.status().is_success(), "refused: {}", answer.text().await.expect("a body"));
+    }
+
+    pub(crate) async fn panel(&self, agent: &str) -> Panel {
+        self.panel_of("demo", agent).await
+    }
+
+    pub(crate) async fn panel_of(&self, tenant: &str, agent: &str) -> Panel {
+        let body = json!({ "agent": agent, "password": PASSWORD });
+        let answer = self.post(&format!("/api/v1/{tenant}/sign-in"), &body).await;
+        assert!(answer.status().is_success(), "{}", answer.text().await.expect("a body"));
+        let signed_in: SignedIn = answer.json().await.expect("the answer of the schema");
+        Panel::open(&self.socket("/ws/agent"), &self.url, &signed_in.token).await
+    }
+
+    /// Says this first and sees that the daemon closes the socket without a snapshot.
+    pub(crate) async fn turned_away(&self, path: &str, hello: &Value) {
+        let mut socket = connect(&self.socket(path), &self.url).await;
+        say(&mut socket, hello).await;
+        while let Some(frame) = hear::<Value>(&mut socket).await {
+            assert_eq!(frame["frame"], "bye", "{frame}");
+        }
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("it dies");
+    }
+
+    /// `kill -9`, then nothing runs for at least this long; says how long nothing ran.
+    pub(crate) async fn kill_and_wait(self, down: Duration) -> Duration {
+        self.kill().await;
+        let died = Instant::now();
+        tokio::time::sleep(down).await;
+        died.elapsed()
+    }
+
+    /// SIGTERM; it must end well and in time.
+    pub(crate) async fn stop(mut self) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        assert!(told.success());
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time");
+        assert!(status.expect("a status").success(), "it ended badly");
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+}
+
+/// Only so that frames stay in step with the schema.
+#[test]
+fn a_frame_reads_as_it_is_written() {
+    let bye = PanelFrame::Bye { reason: "stopping".into(), reconnect_in: None };
+    let text = serde_json::to_string(&bye).expect("JSON");
+    assert_eq!(serde_json::from_str::<PanelFrame>(&text).expect("the same"), bye);
+}

@@ -1,0 +1,10 @@
+//! The whole daemon as its users meet it: the shipped binary, a real sandbox over HTTP, real sockets, real kills.
+//! This process is the other one that outlives the daemon and remembers what was acknowledged.
+
+mod bad_input;
+mod calls;
+mod daemon;
+mod kill;
+mod panel;
+mod talk;
+mod visitor;

@@ -1,0 +1,118 @@
+//! A visitor's widget, as a program.
+
+use crate::daemon::Daemon;
+use crate::panel::{PATIENCE, Socket, connect, hear, say};
+use tieline_model::content::Person;
+use tieline_model::live::{ChatStarted, ChatState, Message, StartChat, WidgetFrame, WidgetSays};
+use tieline_model::{CommandId, InteractionId, QueueId, Refusal};
+
+pub(crate) struct Visitor {
+    socket: Socket,
+    pub(crate) interaction: InteractionId,
+    pub(crate) token: String,
+    pub(crate) state: ChatState,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) typing: u32,
+    answers: Vec<(CommandId, Option<Refusal>)>,
+}
+
+pub(crate) fn command() -> CommandId {
+    CommandId::new(uuid::Uuid::new_v4().to_string()).expect("an id")
+}
+
+pub(crate) fn person(name: &str, email: &str) -> Person {
+    Person { name: Some(name.to_owned()), email: Some(email.to_owned()), ..Person::default() }
+}
+
+impl Visitor {
+    pub(crate) async fn starts(daemon: &Daemon, queue: &str, person: Person) -> Self {
+        let body = StartChat { id: command(), queue: QueueId::new(queue).expect("a queue id"), person };
+        let answer = daemon.post("/api/v1/demo/chats", &body).await;
+        assert!(
+            answer.status().is_success(),
+            "the chat did not start: {}",
+            answer.text().await.expect("a body")
+        );
+        let started: ChatStarted = answer.json().await.expect("the answer of the schema");
+        Self::joins(daemon, started.interaction, started.token).await
+    }
+
+    pub(crate) async fn joins(daemon: &Daemon, interaction: InteractionId, token: String) -> Self {
+        let mut socket = connect(&daemon.socket("/ws/customer"), &daemon.url).await;
+        say(&mut socket, &WidgetSays::Hello { token: token.clone() }).await;
+        loop {
+            match hear(&mut socket).await.expect("a snapshot") {
+                WidgetFrame::Snapshot { state, messages, .. } => {
+                    let (typing, answers) = (0, Vec::new());
+                    return Self { socket, interaction, token, state, messages, typing, answers };
+                }
+                WidgetFrame::Bye { reason, .. } => panic!("turned away: {reason}"),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) async fn writes(&mut self, text: &str) {
+        self.tries(command(), text).await.expect("the message is taken");
+    }
+
+    pub(crate) async fn tries(&mut self, id: CommandId, text: &str) -> Result<(), Refusal> {
+        self.sends(id.clone(), text).await;
+        self.answered(&id).await
+    }
+
+    /// Sends without waiting for the answer.
+    pub(crate) async fn sends(&mut self, id: CommandId, text: &str) {
+        say(&mut self.socket, &WidgetSays::Send { id, text: text.to_owned() }).await;
+    }
+
+    pub(crate) async fn types(&mut self) {
+        say(&mut self.socket, &WidgetSays::Typing).await;
+    }
+
+    pub(crate) async fn ends(&mut self) {
+        let id = command();
+        say(&mut self.socket, &WidgetSays::End { id: id.clone() }).await;
+        self.answered(&id).await.expect("the end is taken");
+    }
+
+    async fn answered(&mut self, id: &CommandId) -> Result<(), Refusal> {
+        loop {
+            if let Some(at) = self.answers.iter().position(|(of, _)| of == id) {
+                return self.answers.remove(at).1.map_or(Ok(()), Err);
+            }
+            assert!(self.next().await, "the socket closed before the answer");
+        }
+    }
+
+    pub(crate) async fn until<R>(&mut self, what: &str, mut look: impl FnMut(&Self) -> Option<R>) -> R {
+        let started = std::time::Instant::now();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(started.elapsed() < PATIENCE, "waited in vain for {what}; the chat is {:?}", self.state);
+            assert!(self.next().await, "the socket closed while waiting for {what}");
+        }
+    }
+
+    async fn next(&mut self) -> bool {
+        match hear(&mut self.socket).await {
+            None | Some(WidgetFrame::Bye { .. }) => return false,
+            Some(WidgetFrame::Snapshot { state, messages, .. }) => {
+                self.state = state;
+                self.messages = messages;
+            }
+            Some(WidgetFrame::State { state, .. }) => self.state = state,
+            Some(WidgetFrame::Message { message, .. }) => {
+                if !self.messages.iter().any(|m| m.id == message.id) {
+                    self.messages.push(message);
+                }
+            }
+            Some(WidgetFrame::Typing { .. }) => self.typing += 1,
+            Some(WidgetFrame::Answer { id, refusal }) => self.answers.push((id, refusal)),
+            Some(WidgetFrame::Token { token }) => self.token = token,
+        }
+        true
+    }
+}
