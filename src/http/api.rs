@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tieline_model::envelope::Envelope;
 use tieline_model::live::{ChatStarted, SignIn, SignedIn, StartChat};
 use tieline_model::{Actor, Code, Refusal, TenantId, Wish};
 
@@ -140,11 +141,13 @@ pub(super) async fn take_event(
             "events come faster than `http.events_per_second` allows; send this one again in a second";
         return Err(closing(Answer::too_often(message).into_response()));
     }
-    let body = bytes(&headers, body, app.parts.settings.http.event_bytes_max).await?;
+    let envelope: Envelope = json(&headers, body, app.parts.settings.http.event_bytes_max).await?;
+    if envelope.tenant != tenant {
+        let message = "`tenant` is not the contact centre this address belongs to";
+        return Err(Answer::invalid("tenant", message).into_response());
+    }
     let taken = async {
-        let mut request = (app.parts.intake)(&tenant, &body)?;
-        // The one who holds the token reports it, whatever `source` says.
-        request.command.by = Actor::Producer { name: producer.name.clone() };
+        let request = (app.parts.intake)(producer, envelope)?;
         app.parts.drive.submit(request).await
     };
     let done = taken.await.map_err(|refusal| Answer::from(refusal).into_response())?;

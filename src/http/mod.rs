@@ -26,7 +26,7 @@ mod widget_view;
 pub use health::{Readiness, Source};
 pub use hub::Hub;
 
-use crate::auth::{Auth, Network, Rate, Throttle};
+use crate::auth::{Auth, Network, Producer, Rate, Throttle};
 use crate::drive;
 use crate::settings::Settings;
 use async_trait::async_trait;
@@ -35,13 +35,14 @@ use axum::routing::{any, get, post};
 use limits::{Origins, Sockets};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tieline_model::envelope::Envelope;
 use tieline_model::{AgentId, Clock, InteractionId, Refusal, TenantId};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Turns a producer's envelope (CloudEvents 1.0 in structured JSON) for this one tenant into a request to the engines.
-/// The room `bus` has it, so that an event means the same whichever way it comes in; who reports is set by us.
-pub type Intake = Arc<dyn Fn(&TenantId, &[u8]) -> Result<drive::Request, Refusal> + Send + Sync>;
+/// Turns a producer's envelope into a request to the engines, in the producer's own name. The room `bus` has the
+/// meaning, so that an event means the same whichever way it comes in.
+pub type Intake = Arc<dyn Fn(&Producer, Envelope) -> Result<drive::Request, Refusal> + Send + Sync>;
 
 /// What the CLI asks of the running daemon, over the admin listener.
 #[async_trait]

@@ -118,7 +118,10 @@ async fn signing_in_takes_the_right_password_and_not_too_many_wrong_ones() {
 #[tokio::test]
 async fn events_are_taken_once_from_the_producer_of_this_tenant_only() {
     let world = world("").await;
-    let event = json!({ "id": "e-1", "tenant": "acme", "data": { "call": "c-1" } });
+    let event = json!({
+        "specversion": "1.0", "id": "e-1", "source": "/pbx", "type": "com.tieline.call.ended.v1", "tenant": "acme",
+        "data": { "call": "c-1" },
+    });
     let send = |tenant: &str, token: &str| {
         let request = world.http.post(world.url(&format!("/api/v1/{tenant}/events"))).bearer_auth(token);
         request.json(&event).send()
@@ -130,6 +133,18 @@ async fn events_are_taken_once_from_the_producer_of_this_tenant_only() {
     for (tenant, token) in [("other", PBX), ("acme", "wrong"), ("nowhere", PBX), ("acme", "")] {
         assert_eq!(send(tenant, token).await.unwrap().status(), 401, "{tenant}");
     }
+    let mut theirs = event.clone();
+    theirs["tenant"] = json!("other");
+    let sent = world
+        .http
+        .post(world.url("/api/v1/acme/events"))
+        .bearer_auth(PBX)
+        .json(&theirs)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 422);
+    assert_eq!(sent.json::<Value>().await.unwrap()["field"], "tenant");
     let agent = world.agent_token("acme");
     assert_eq!(send("acme", &agent).await.unwrap().status(), 401, "an agent is no producer");
 }

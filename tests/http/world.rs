@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
-use tieline::auth::Auth;
+use tieline::auth::{Auth, Producer};
 use tieline::drive::{Drive, Handle, Request};
 use tieline::http::{Edge, Hub, Parts, Readiness};
 use tieline::journal::{MemoryStore, Store};
 use tieline::settings::{self, Secret};
 use tieline_model::command::CallFact;
+use tieline_model::envelope::Envelope;
 use tieline_model::{
     Actor, AgentId, Clock, Code, Command, ConversationId, InteractionId, Refusal, TenantId, Timestamp, Wish,
 };
@@ -99,19 +100,18 @@ pub(crate) async fn world(more: &str) -> World {
     World { public, admin, origin, hub, auth, drive, clock, http, stop, edge }
 }
 
-/// The end of a call, as a stand-in for all that `bus` translates.
-fn take(tenant: &TenantId, body: &[u8]) -> Result<Request, Refusal> {
-    let said: Value = serde_json::from_slice(body).map_err(|_| Refusal::new(Code::Invalid, "not JSON"))?;
-    let call = said["data"]["call"].as_str().unwrap_or_default();
+/// The end of a call; what else an envelope can mean is the bus's to test.
+fn take(producer: &Producer, envelope: Envelope) -> Result<Request, Refusal> {
+    let call = envelope.data["call"].as_str().unwrap_or_default();
     let wish = Wish::ReportCall {
         call: call.parse().map_err(|_| Refusal::new(Code::Invalid, "no call").field("data.call"))?,
         interaction: InteractionId(Uuid::new_v4()),
         conversation: ConversationId(Uuid::new_v4()),
         fact: CallFact::Ended,
     };
-    let id = said["id"].as_str().unwrap_or_default().parse().unwrap();
-    let by = Actor::Producer { name: "somebody else".to_owned() };
-    Ok(Request::new(tenant.clone(), Command { id, by, wish }))
+    let id = envelope.id.parse().map_err(|_| Refusal::new(Code::Invalid, "no id").field("id"))?;
+    let by = Actor::Producer { name: producer.name.clone() };
+    Ok(Request::new(envelope.tenant, Command { id, by, wish }))
 }
 
 pub(crate) fn acme() -> TenantId {
