@@ -12,17 +12,22 @@ const widgetScenes = ["form", "form-problems", "waiting", "talking", "reconnecti
 const sizes = [[320, 560], [640, 620], [1100, 700]];
 
 await mkdir(out, { recursive: true });
-const server = await createServer({ configFile: new URL("../vite.fixtures.config.ts", import.meta.url).pathname, logLevel: "error" });
+const server = await createServer({ configFile: new URL("../vite.fixtures.config.ts", import.meta.url).pathname, logLevel: "error", server: { hmr: false, watch: null } });
 await server.listen();
 const base = `http://127.0.0.1:${server.config.server.port}`;
 const { scenes } = await server.ssrLoadModule("/fixtures/scenes.ts");
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags });
 const problems = [];
 
-async function shoot(url, name, mode, width, height) {
-  const page = await browser.newPage({ viewport: { width, height }, colorScheme: mode });
-  page.on("pageerror", (error) => problems.push(`${name}: ${error.message}`));
-  page.on("console", (line) => line.type() === "error" && problems.push(`${name}: ${line.text()}`));
+let name = "";
+const page = await browser.newPage();
+page.on("pageerror", (error) => problems.push(`${name}: ${error.message}`));
+page.on("console", (line) => line.type() === "error" && problems.push(`${name}: ${line.text()}`));
+
+async function shoot(url, picture, mode, width, height) {
+  name = picture;
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme: mode });
   await page.goto(base + url);
   await page.waitForSelector("body[data-ready]");
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -34,16 +39,15 @@ async function shoot(url, name, mode, width, height) {
     for (const { id, nodes } of violations) problems.push(`${name}: axe ${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
   }
   await page.screenshot({ path: `${out}${name}.png`, animations: "disabled" });
-  await page.close();
 }
 
 const pick = (name) => wanted.length === 0 || wanted.includes(name);
 for (const mode of ["light", "dark"]) {
-  for (const name of ["sign-in", ...Object.keys(scenes)].filter(pick)) {
-    for (const [width, height] of sizes) await shoot(`/fixtures/?scene=${name}&mode=${mode}`, `${name}-${mode}-${width}`, mode, width, height);
+  for (const scene of ["sign-in", ...Object.keys(scenes)].filter(pick)) {
+    for (const [width, height] of sizes) await shoot(`/fixtures/?scene=${scene}&mode=${mode}`, `${scene}-${mode}-${width}`, mode, width, height);
   }
-  for (const name of widgetScenes.filter((one) => pick(`widget-${one}`))) {
-    await shoot(`/fixtures/widget.html?scene=${name}&mode=${mode}`, `widget-${name}-${mode}`, mode, 376, 640);
+  for (const scene of widgetScenes.filter((one) => pick(`widget-${one}`))) {
+    await shoot(`/fixtures/widget.html?scene=${scene}&mode=${mode}`, `widget-${scene}-${mode}`, mode, 376, 640);
   }
 }
 await browser.close();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { characters, initials, pieces } from "./text";
+import { characters, initials, pieces, sentence } from "./text";
 import { left, span } from "./time";
 
 describe("characters", () => {
@@ -28,6 +28,14 @@ describe("pieces", () => {
     for (const text of ["javascript:alert(1)", "data:text/html,x", "<img src=x>", "file:///etc/passwd", "https://"]) {
       expect(pieces(text).every((piece) => piece.href === null)).toBe(true);
     }
+  });
+});
+
+describe("sentence", () => {
+  it("makes a reason stand alone, and leaves one that already does", () => {
+    expect(sentence("the chat has ended; start a new one")).toBe("The chat has ended; start a new one.");
+    expect(sentence("Too fast. Try later.")).toBe("Too fast. Try later.");
+    expect(sentence("")).toBe("");
   });
 });
 

@@ -33,6 +33,13 @@ export function pieces(text: string): Piece[] {
   return out;
 }
 
+/** A reason as the daemon writes it (`the chat has ended`) as a sentence of its own. */
+export function sentence(text: string): string {
+  const [first = ""] = text;
+  const ends = /[.!?…]$/u.test(text);
+  return text === "" ? "" : `${first.toLocaleUpperCase()}${text.slice(first.length)}${ends ? "" : "."}`;
+}
+
 /** One or two letters that stand for a name. */
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/u).filter((word) => /^[\p{L}\p{N}]/u.test(word));

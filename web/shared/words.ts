@@ -40,8 +40,9 @@ export const panel = {
 
   link: {
     starting: "Connecting…",
-    lost: (left: string) => `Connection lost. Next try in ${left}.`,
-    trying: "Connection lost. Trying now…",
+    lost: "Connection lost.",
+    nextTry: (left: string) => `Next try in ${left}.`,
+    trying: "Trying now…",
     queued: (n: number) => `${plural(n, "message", "messages")} kept, sent when it is back.`,
     tryNow: "Try now",
     lampLive: "Connected",
@@ -141,7 +142,6 @@ export const panel = {
     notClassified: "Not classified",
     sending: (crm: string) => `Saved, being sent to ${crm}`,
     saved: (crm: string) => `In ${crm}`,
-    delayed: (reason: string) => reason,
     nextTry: (time: string) => `Next try in ${time}`,
     tryingNow: "Trying now",
     refused: (crm: string, reason: string) => `${crm} did not take it: ${reason}`,

@@ -5,7 +5,7 @@ import { useGrowing } from "../shared/grow";
 import { Icon } from "../shared/icons";
 import { MessageText } from "../shared/message-text";
 import { useStore } from "../shared/store";
-import { characters } from "../shared/text";
+import { characters, sentence } from "../shared/text";
 import { clock } from "../shared/time";
 import { widget as t } from "../shared/words";
 import type { Controller } from "./controller";
@@ -84,7 +84,7 @@ function Messages({ state, control }: { state: WidgetState; control: Controller 
       {state.failed.map((one) => (
         <div key={one.id} class="line line-own">
           <p class="bubble bubble-failed"><span dir="auto">{one.text}</span></p>
-          <p class="who problem">{t.notSent(one.reason)} <button class="text-button" onClick={() => control.store.dispatch({ type: "take_back", id: one.id })}>{t.edit}</button></p>
+          <p class="who problem">{t.notSent(sentence(one.reason))} <button class="text-button" onClick={() => control.store.dispatch({ type: "take_back", id: one.id })}>{t.edit}</button></p>
         </div>
       ))}
       <p class="typing">{typing && <><span class="dots" aria-hidden="true"><i /><i /><i /></span> <bdi>{t.typing(state.agent ?? t.agent)}</bdi></>}</p>
@@ -97,7 +97,7 @@ const linkWords = { openLink: "Open", linkLeaves: (host: string) => host };
 function Over({ state, onAgain }: { state: WidgetState; onAgain: () => void }): JSX.Element {
   const { chat, link } = state;
   const words =
-    chat?.state === "ended" ? (chat.by === "customer" ? t.endedByYou : t.endedByAgent(state.agent ?? t.agent)) : link.kind === "closed" ? link.reason : "";
+    chat?.state === "ended" ? (chat.by === "customer" ? t.endedByYou : t.endedByAgent(state.agent ?? t.agent)) : link.kind === "closed" ? sentence(link.reason) : "";
   return (
     <div class="over" role="status">
       <p>{words}{chat?.state === "ended" && ` ${t.endedThanks}`}</p>
@@ -124,7 +124,7 @@ function Writer({ state, control }: { state: WidgetState; control: Controller })
   };
   return (
     <form class="writer" onSubmit={(event) => { event.preventDefault(); send(); }}>
-      {state.problem !== null && <p class="problem problem-box" role="alert">{state.problem} <button type="button" class="text-button" onClick={() => control.store.dispatch({ type: "dismiss" })}>{t.endNo}</button></p>}
+      {state.problem !== null && <p class="problem problem-box" role="alert">{sentence(state.problem)} <button type="button" class="text-button" onClick={() => control.store.dispatch({ type: "dismiss" })}>{t.endNo}</button></p>}
       <div class="writer-row">
         <textarea
           ref={field}

@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import { startChat } from "../shared/api";
 import { freshId } from "../shared/ids";
 import { keep, recall } from "../shared/storage";
-import { characters } from "../shared/text";
+import { characters, sentence } from "../shared/text";
 import type { ChatStarted, Person, StartChat } from "../shared/types.gen";
 import { widget as t } from "../shared/words";
 
@@ -135,7 +135,7 @@ export function Form({ tenant, queue, fields, greeting, page, onStarted }: Props
           </div>
         );
       })}
-      {failure !== null && <p class="problem problem-box" role="alert">{failure}</p>}
+      {failure !== null && <p class="problem problem-box" role="alert">{sentence(failure)}</p>}
       <button class="main" disabled={busy}>{busy ? t.starting : t.start}</button>
     </form>
   );

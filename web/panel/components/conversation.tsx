@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../shared/icons";
 import { MessageText } from "../../shared/message-text";
 import { useSecond } from "../../shared/store";
+import { sentence } from "../../shared/text";
 import { clock, day, sameDay } from "../../shared/time";
 import type { Item, Message } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
@@ -129,6 +130,7 @@ function Messages({ item }: { item: Item }): JSX.Element {
   const { control, state } = usePanel();
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
+  const height = useRef(0);
   const [fresh, setFresh] = useState(0);
   const { interaction } = item;
   const said = state.messages.get(interaction) ?? [];
@@ -157,13 +159,17 @@ function Messages({ item }: { item: Item }): JSX.Element {
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const grown = new ResizeObserver(() => atEnd.current && toEnd());
+    const grown = new ResizeObserver(() => {
+      height.current = element.clientHeight;
+      if (atEnd.current) toEnd();
+    });
     grown.observe(element);
     return () => grown.disconnect();
   }, []);
   const onScroll = (): void => {
     const element = box.current;
-    if (element === null) return;
+    // A scroll that comes from a change of height is nobody's wish to read above.
+    if (element === null || element.clientHeight !== height.current) return;
     atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
     if (atEnd.current) setFresh(0);
   };
@@ -188,7 +194,7 @@ function Messages({ item }: { item: Item }): JSX.Element {
           <div key={one.id} class="line-group">
             <div class="bubble bubble-agent bubble-failed"><p class="bubble-text">{one.text}</p></div>
             <p class="bubble-note wait-bad">
-              <Icon name="refused" /> {t.chat.notSent(one.reason)}{" "}
+              <Icon name="refused" /> {t.chat.notSent(sentence(one.reason))}{" "}
               <button class="link" onClick={() => control.store.dispatch({ type: "take_back", id: one.id })}>{t.chat.edit}</button>
             </p>
           </div>

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { Icon, type IconName } from "../../shared/icons";
 import { useSecond } from "../../shared/store";
+import { sentence } from "../../shared/text";
 import { clock, left, span } from "../../shared/time";
 import type { DeliveryEntry, Item, LogEntry, QueueView } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
@@ -215,11 +216,11 @@ function Delivery({ delivery }: { delivery: DeliveryEntry }): JSX.Element {
       return (
         <p class="log-state wait-warn">
           <Icon name="clock" />
-          <span>{t.logs.delayed(at.reason)} {remaining > 0 ? t.logs.nextTry(left(remaining)) : t.logs.tryingNow}</span>
+          <span>{sentence(at.reason)} {remaining > 0 ? t.logs.nextTry(left(remaining)) : t.logs.tryingNow}</span>
         </p>
       );
     }
     case "refused":
-      return <p class="log-state wait-bad"><Icon name="refused" /> <span>{t.logs.refused(crm, at.reason)}</span></p>;
+      return <p class="log-state wait-bad"><Icon name="refused" /> <span>{sentence(t.logs.refused(crm, at.reason))}</span></p>;
   }
 }

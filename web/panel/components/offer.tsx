@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../../shared/icons";
 import { useSecond } from "../../shared/store";
+import { sentence } from "../../shared/text";
 import { left, span } from "../../shared/time";
 import type { CallCard as Call, Lookup, Match, Offer, Person } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
@@ -24,7 +25,8 @@ export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: b
   const busy = underway(state, "accept_offer") || underway(state, "reject_offer");
   const mayReject = state.view?.me.may_reject ?? false;
   return (
-    <section class="offer" aria-label={t.offer.label} role="alert">
+    <section class="offer" aria-label={t.offer.label}>
+      <p class="spoken" role="alert">{t.offer.title(offer.queue_name)}. {name}</p>
       <div class="offer-head">
         <span class="offer-kind">
           <Icon name="chat" /> {t.offer.title(offer.queue_name)}
@@ -145,7 +147,7 @@ export function LookupWords({ lookup, crm }: { lookup: Lookup; crm: string }): J
     case "looking":
       return <span>{t.contact.looking(crm)}</span>;
     case "failed":
-      return <span>{t.contact.failed(crm, lookup.state.reason)}</span>;
+      return <span>{sentence(t.contact.failed(crm, lookup.state.reason))}</span>;
     case "done":
       return <span>{t.contact.nobody(crm)}</span>;
   }
@@ -174,7 +176,8 @@ export function CallCard({ call }: { call: Call }): JSX.Element {
   const best = call.lookups.flatMap((lookup) => lookup.matches.filter((match) => match.certainty !== "guessed"));
   const name = best.length === 1 ? best[0]?.title : undefined;
   return (
-    <section class={`call ${ringing ? "call-ringing" : ""}`} aria-label={ringing ? t.call.ringing : t.call.talking} role={ringing ? "alert" : "group"}>
+    <section class={`call ${ringing ? "call-ringing" : ""}`} aria-label={ringing ? t.call.ringing : t.call.talking}>
+      <p class="spoken" role="alert">{ringing && `${t.call.ringing}. ${name ?? call.from ?? t.unknownCaller}`}</p>
       <div class="offer-head">
         <span class="offer-kind">
           <Icon name="phone" /> {ringing ? t.call.ringing : t.call.talking}

@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { signIn } from "../../shared/api";
 import { Icon } from "../../shared/icons";
+import { sentence } from "../../shared/text";
 import { keep, recall } from "../../shared/storage";
 import type { SignedIn } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
@@ -37,7 +38,7 @@ export function SignInPage({ tenant, reason, onSignedIn }: { tenant: string; rea
         <h1>{t.product}</h1>
         <p class="quiet">{t.signIn.lead}</p>
         {tenant === "" && <p class="problem" role="alert">{t.signIn.noTenant}</p>}
-        {reason !== null && problem === null && <p class="problem problem-mild" role="status">{t.signIn.again(reason)}</p>}
+        {reason !== null && problem === null && <p class="problem problem-mild" role="status">{t.signIn.again(sentence(reason))}</p>}
         <label class="field">
           <span>{t.signIn.agent}</span>
           <input name="agent" autoComplete="username" autoCapitalize="none" spellcheck={false} required autoFocus={agent === ""} value={agent} onInput={(event) => setAgent(event.currentTarget.value)} />
@@ -46,7 +47,7 @@ export function SignInPage({ tenant, reason, onSignedIn }: { tenant: string; rea
           <span>{t.signIn.password}</span>
           <input ref={field} name="password" type="password" autoComplete="current-password" required autoFocus={agent !== ""} value={password} onInput={(event) => setPassword(event.currentTarget.value)} />
         </label>
-        {problem !== null && <p class="problem" role="alert"><Icon name="warn" /> {problem}</p>}
+        {problem !== null && <p class="problem" role="alert"><Icon name="warn" /> {sentence(problem)}</p>}
         <button class="button button-main" disabled={busy || tenant === ""}>{busy ? t.signIn.going : t.signIn.go}</button>
       </form>
     </main>

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { Icon } from "../../shared/icons";
 import { useSecond } from "../../shared/store";
+import { sentence } from "../../shared/text";
 import { left } from "../../shared/time";
 import { panel as t } from "../../shared/words";
 import { usePanel } from "../context";
@@ -13,10 +14,10 @@ export function ConnectionBar(): JSX.Element | null {
   if (link.kind === "live" || link.kind === "closed" || link.kind === "idle" || state.view === null) return null;
   const queued = state.outbox.filter((one) => one.deed.deed === "send").length;
   return (
-    <div class="strip strip-link" role="status">
+    <div class="strip strip-link">
       <p>
-        <Icon name="hourglass" /> {link.kind === "waiting" ? t.link.lost(left(link.until - Date.now())) : t.link.trying}{" "}
-        {queued > 0 && t.link.queued(queued)}
+        <Icon name="hourglass" /> <span role="status">{t.link.lost} {queued > 0 && t.link.queued(queued)}</span>{" "}
+        <span role="timer">{link.kind === "waiting" ? t.link.nextTry(left(link.until - Date.now())) : t.link.trying}</span>
       </p>
       {link.kind === "waiting" && <button class="button button-small" onClick={() => control.reconnect()}>{t.link.tryNow}</button>}
     </div>
@@ -33,7 +34,7 @@ export function MissedPops(): JSX.Element {
             {pop.url === null ? <strong>{t.pop.missed(pop.title)}</strong> : (
               <a class="link" href={pop.url} target="_blank" rel="noopener noreferrer"><bdi>{t.pop.open(pop.title)}</bdi> <Icon name="out" /></a>
             )}{" "}
-            <span class="quiet">{pop.reason}</span>
+            <span class="quiet">{sentence(pop.reason)}</span>
           </p>
           <button class="icon-button" aria-label={t.dismiss} title={t.dismiss} onClick={() => control.store.dispatch({ type: "pop_done", interaction: pop.interaction })}><Icon name="close" /></button>
         </div>
@@ -48,7 +49,7 @@ export function Notices(): JSX.Element {
     <div class="notices" aria-live="assertive">
       {state.notices.map((notice) => (
         <div key={notice.id} class="strip strip-notice">
-          <p><Icon name="warn" /> {notice.text}</p>
+          <p><Icon name="warn" /> {sentence(notice.text)}</p>
           <button class="icon-button" aria-label={t.dismiss} title={t.dismiss} onClick={() => control.store.dispatch({ type: "dismiss", id: notice.id })}><Icon name="close" /></button>
         </div>
       ))}
