@@ -26,7 +26,7 @@ export function Chat({ control, title, onMinimise, onAgain }: ChatProps): JSX.El
   const talking = chat?.state === "talking";
   return (
     <>
-      <Header title={talking ? chat.agent : title} under={talking ? title : null} onMinimise={onMinimise} onEnd={over || chat === null ? null : () => setEndAsked(true)} />
+      <Header title={title} under={talking ? t.talking(chat.agent) : null} onMinimise={onMinimise} onEnd={over || chat === null ? null : () => setEndAsked(true)} />
       {(link.kind === "waiting" || (link.kind === "connecting" && chat !== null)) && <p class="bar" role="status"><Icon name="hourglass" /> {t.reconnecting}</p>}
       {endAsked && !over && (
         <div class="bar bar-ask" role="alertdialog" aria-label={t.endSure}>

@@ -25,8 +25,8 @@ export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: b
   const busy = underway(state, "accept_offer") || underway(state, "reject_offer");
   const mayReject = state.view?.me.may_reject ?? false;
   return (
-    <section class="offer" aria-label={t.offer.label}>
-      <p class="spoken" role="alert">{t.offer.title(offer.queue_name)}. {name}</p>
+    // What counts stands in timers, which a screen reader leaves alone; the rest is said once.
+    <section class="offer" aria-label={t.offer.label} role="alert">
       <div class="offer-head">
         <span class="offer-kind">
           <Icon name="chat" /> {t.offer.title(offer.queue_name)}
@@ -36,7 +36,7 @@ export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: b
       <div class="offer-who" tabIndex={0} aria-label={`${name}. ${t.offer.details}`}>
         <p class="offer-name"><bdi>{name}</bdi></p>
         <p class="offer-sub">
-          {t.offer.waiting(span(now - offer.waiting_since))}
+          <span role="timer">{t.offer.waiting(span(now - offer.waiting_since))}</span>
           {offer.version > 1 && ` · ${t.offer.again(offer.version)}`}
           <span class="offer-more" aria-hidden="true"> · {t.offer.details} <Icon name="down" /></span>
         </p>
@@ -176,8 +176,7 @@ export function CallCard({ call }: { call: Call }): JSX.Element {
   const best = call.lookups.flatMap((lookup) => lookup.matches.filter((match) => match.certainty !== "guessed"));
   const name = best.length === 1 ? best[0]?.title : undefined;
   return (
-    <section class={`call ${ringing ? "call-ringing" : ""}`} aria-label={ringing ? t.call.ringing : t.call.talking}>
-      <p class="spoken" role="alert">{ringing && `${t.call.ringing}. ${name ?? call.from ?? t.unknownCaller}`}</p>
+    <section class={`call ${ringing ? "call-ringing" : ""}`} aria-label={ringing ? t.call.ringing : t.call.talking} role={ringing ? "alert" : "group"}>
       <div class="offer-head">
         <span class="offer-kind">
           <Icon name="phone" /> {ringing ? t.call.ringing : t.call.talking}
