@@ -175,12 +175,17 @@ impl Tenant {
         self.rows.last().map_or(Seq(0), |row| row.seq)
     }
 
+    /// A tenant that nobody opened has no owner.
+    fn owned_under(&self, epoch: Epoch) -> bool {
+        self.epoch > 0 && self.epoch == epoch.0
+    }
+
     fn alive_at(&self) -> Option<Timestamp> {
         self.rows.last().map(|row| row.at).max(self.heartbeat)
     }
 
     fn check(&self, id: &TenantId, epoch: Epoch, batch: &Batch) -> Result<(), Error> {
-        if self.epoch != epoch.0 {
+        if !self.owned_under(epoch) {
             return Err(Error::Fenced(id.clone()));
         }
         let at = self.rows.last().map_or(Timestamp(i64::MIN), |row| row.at);
@@ -372,7 +377,7 @@ impl Store for MemoryStore {
 
     async fn heartbeat(&self, tenant: &TenantId, epoch: Epoch, at: Timestamp) -> Result<(), Error> {
         self.write_tenant(Op::Heartbeat, tenant, |t| {
-            if t.epoch != epoch.0 {
+            if !t.owned_under(epoch) {
                 return Err(Error::Fenced(tenant.clone()));
             }
             t.heartbeat = t.heartbeat.max(Some(at));

@@ -11,6 +11,8 @@ mod sealed;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod twins;
 
 pub use memory::{Fault, Faults, MemoryStore, Op};
 pub use sealed::MasterKey;

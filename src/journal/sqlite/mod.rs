@@ -4,6 +4,7 @@
 //! What the file holds: `migrations/`. SQL stands in `rows` (journal, commands, snapshots), `secrets` (keys, content,
 //! handles, erasing) and `ledger` (cursors, deliveries); `writer` has transactions and the meaning of SQLite's errors.
 
+mod bulk;
 mod ledger;
 mod migrate;
 mod rows;
@@ -74,6 +75,8 @@ impl Sqlite {
         migrate::run(&mut writer).await?;
         let keys = Keyring::new(master_key);
         secrets::check_key(&mut writer, &keys).await?;
+        // A crash may have come between an erasure and the cutting of the log that holds the old pages.
+        writer.truncate_wal().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(READ_WAIT)
@@ -150,8 +153,12 @@ fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// SQLite gives its other files the mode of this one.
+/// SQLite gives its other files the mode of this one. A file that is there is not touched: closing it again would drop
+/// the locks of every connection this process may still have on it.
 fn create_private(path: &Path) -> Result<(), Error> {
+    if path.exists() {
+        return Ok(());
+    }
     let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
     made.and_then(|_| sync_parent(path))
         .map_err(|e| Error::Refused(format!("the journal {} cannot be made: {e}", path.display())))

@@ -1,5 +1,6 @@
 //! Journal rows, remembered commands, ownership and snapshots.
 
+use super::bulk::Inserts;
 use super::writer::{Access, meaning};
 use super::{id_at, int, secrets, unsigned};
 use crate::journal::codec;
@@ -7,23 +8,21 @@ use crate::journal::sealed::{Place, TenantKeys};
 use crate::journal::{Batch, Epoch, Error, Opened, Recorded, Remembered, Snapshot};
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use tieline_model::{CommandId, InteractionId, Seq, TenantId, Timestamp};
 
 /// Snapshots kept: the newest, and one to fall back to.
 const SNAPSHOTS: i64 = 2;
 
-/// Rows per statement. A batch is cut into these, so that four statements serve every size.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+static INSERT_ROWS: LazyLock<Inserts> = LazyLock::new(|| {
+    Inserts::new(
+        "INSERT INTO journal (tenant, seq, epoch, at, interaction, kind, event, checksum)",
+        "(?,?,?,?,?,?,?,?)",
+    )
+});
 
-static INSERT_ROWS: LazyLock<[Arc<str>; 4]> = LazyLock::new(|| {
-    CHUNKS.map(|n| {
-        let tuples = vec!["(?,?,?,?,?,?,?,?)"; n].join(",");
-        format!(
-            "INSERT INTO journal (tenant, seq, epoch, at, interaction, kind, event, checksum) VALUES {tuples}"
-        )
-        .into()
-    })
+static INSERT_COMMANDS: LazyLock<Inserts> = LazyLock::new(|| {
+    Inserts::new("INSERT INTO commands (tenant, caller, id, digest, seq, at)", "(?,?,?,?,?,?)")
 });
 
 fn on_write(e: sqlx::Error) -> Error {
@@ -97,9 +96,7 @@ pub(super) async fn append(
     codec::check_rows(tenant, now.head, now.at.unwrap_or(Timestamp(i64::MIN)), &batch.rows)?;
     insert_rows(conn, tenant, epoch, &batch.rows).await?;
     let at = batch.rows.last().map(|r| r.at).max(now.alive_at).unwrap_or_default();
-    for command in &batch.commands {
-        insert_command(conn, tenant, command, at).await?;
-    }
+    insert_commands(conn, tenant, &batch.commands, at).await?;
     secrets::keep(conn, keys, tenant, &batch.content, &batch.handles).await
 }
 
@@ -107,14 +104,12 @@ async fn insert_rows(
     conn: &mut SqliteConnection,
     tenant: &TenantId,
     epoch: Epoch,
-    mut rows: &[Recorded],
+    rows: &[Recorded],
 ) -> Result<(), Error> {
-    while !rows.is_empty() {
-        let which = CHUNKS.iter().position(|n| *n <= rows.len()).expect("the last chunk is 1");
-        let (now, later) = rows.split_at(CHUNKS[which]);
-        // Made of literals above.
-        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&INSERT_ROWS[which])));
-        for row in now {
+    for (sql, rows) in INSERT_ROWS.cut(rows) {
+        // Made of the literals above.
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for row in rows {
             let kind = row.event.kind();
             let body = codec::encode(&row.event)?;
             let checksum = codec::checksum(tenant, row.seq, row.at, kind, &body);
@@ -129,28 +124,31 @@ async fn insert_rows(
                 .bind(checksum);
         }
         query.execute(&mut *conn).await.map_err(on_write)?;
-        rows = later;
     }
     Ok(())
 }
 
-async fn insert_command(
+async fn insert_commands(
     conn: &mut SqliteConnection,
     tenant: &TenantId,
-    command: &Remembered,
+    commands: &[Remembered],
     at: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query("INSERT INTO commands (tenant, caller, id, digest, seq, at) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(tenant.as_str())
-        .bind(&command.caller)
-        .bind(command.id.as_str())
-        .bind(&command.digest[..])
-        .bind(int(command.seq.0))
-        .bind(at.0)
-        .execute(conn)
-        .await
-        .map(drop)
-        .map_err(on_write)
+    for (sql, commands) in INSERT_COMMANDS.cut(commands) {
+        // Made of the literals above.
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for command in commands {
+            query = query
+                .bind(tenant.as_str())
+                .bind(&command.caller)
+                .bind(command.id.as_str())
+                .bind(&command.digest[..])
+                .bind(int(command.seq.0))
+                .bind(at.0);
+        }
+        query.execute(&mut *conn).await.map_err(on_write)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn read(

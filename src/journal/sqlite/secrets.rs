@@ -1,14 +1,20 @@
 //! Keys of conversations, content under them, handles to find them by, and erasing.
 
+use super::bulk::Inserts;
 use super::writer::{Access, Writer, meaning};
 use super::{id_at, id_list, rows};
 use crate::journal::sealed::{Keyring, Place, SealingKey, TenantKeys};
 use crate::journal::{Error, Handle, NewContent};
-use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Row};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::LazyLock;
 use tieline_model::content::Content;
 use tieline_model::{ContentId, ConversationId, TenantId};
+
+static INSERT_CONTENT: LazyLock<Inserts> =
+    LazyLock::new(|| Inserts::new("INSERT INTO content (tenant, id, key, body)", "(?,?,?,?)"));
 
 fn on_write(e: sqlx::Error) -> Error {
     meaning(e, Access::Write)
@@ -124,11 +130,11 @@ pub(super) async fn keep(
     if !content.is_empty() {
         let mut known = live_keys(conn, keys, tenant, content.iter().map(|c| &c.conversation)).await?;
         for item in content {
-            if !known.contains_key(&item.conversation) {
-                known.insert(item.conversation, mint(conn, keys, tenant, item.conversation).await?);
+            if let Entry::Vacant(none) = known.entry(item.conversation) {
+                none.insert(mint(conn, keys, tenant, item.conversation).await?);
             }
-            insert_content(conn, &known[&item.conversation], tenant, item).await?;
         }
+        insert_content(conn, &known, tenant, content).await?;
     }
     for (conversation, handle) in handles {
         sqlx::query(
@@ -144,23 +150,29 @@ pub(super) async fn keep(
     Ok(())
 }
 
+/// `keys` has one for each conversation.
 async fn insert_content(
     conn: &mut SqliteConnection,
-    key: &Key,
+    keys: &BTreeMap<ConversationId, Key>,
     tenant: &TenantId,
-    item: &NewContent,
+    content: &[NewContent],
 ) -> Result<(), Error> {
-    let plain = serde_json::to_vec(&item.content)
-        .map_err(|_| Error::Refused(format!("content {} cannot be written as JSON", item.id)))?;
-    sqlx::query("INSERT INTO content (tenant, id, key, body) VALUES (?, ?, ?, ?)")
-        .bind(tenant.as_str())
-        .bind(&item.id.0.as_bytes()[..])
-        .bind(key.row)
-        .bind(key.key.seal(&content_place(tenant, item.id), &plain))
-        .execute(conn)
-        .await
-        .map(drop)
-        .map_err(on_write)
+    for (sql, content) in INSERT_CONTENT.cut(content) {
+        // Made of the literals above.
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for item in content {
+            let key = &keys[&item.conversation];
+            let plain = serde_json::to_vec(&item.content)
+                .map_err(|_| Error::Refused(format!("content {} cannot be written as JSON", item.id)))?;
+            query = query
+                .bind(tenant.as_str())
+                .bind(item.id.0.as_bytes().to_vec())
+                .bind(key.row)
+                .bind(key.key.seal(&content_place(tenant, item.id), &plain));
+        }
+        query.execute(&mut *conn).await.map_err(on_write)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn content(
@@ -183,15 +195,17 @@ pub(super) async fn content(
     for row in rows {
         let id = ContentId(id_at(&row, 0)?);
         let key_row: i64 = row.try_get(2).map_err(on_read)?;
-        if !unwrapped.contains_key(&key_row) {
-            let conversation = ConversationId(id_at(&row, 3)?);
-            let wrapped: &[u8] = row.try_get(4).map_err(on_read)?;
-            let key =
-                keys.unwrap_key(tenant, conversation, wrapped).map_err(|_| damaged_key(conversation))?;
-            unwrapped.insert(key_row, key);
-        }
+        let key = match unwrapped.entry(key_row) {
+            Entry::Occupied(key) => key.into_mut(),
+            Entry::Vacant(none) => {
+                let conversation = ConversationId(id_at(&row, 3)?);
+                let wrapped: &[u8] = row.try_get(4).map_err(on_read)?;
+                let key = keys.unwrap_key(tenant, conversation, wrapped);
+                none.insert(key.map_err(|_| damaged_key(conversation))?)
+            }
+        };
         let sealed: &[u8] = row.try_get(1).map_err(on_read)?;
-        let content = unwrapped[&key_row]
+        let content = key
             .open(&content_place(tenant, id), sealed)
             .ok()
             .and_then(|plain| serde_json::from_slice(&plain).ok())

@@ -16,12 +16,14 @@ pub(super) struct Writer {
     conn: SqliteConnection,
     /// A transaction was begun and its end was not seen, perhaps because the future that ran it was dropped.
     open: bool,
+    /// The disk failed under this connection. Nothing is answered after that: what it says now is not to be believed.
+    failed: bool,
 }
 
 impl Writer {
     pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Self, Error> {
         let conn = options.connect().await.map_err(|e| meaning(e, Access::Write))?;
-        Ok(Self { conn, open: false })
+        Ok(Self { conn, open: false, failed: false })
     }
 
     pub(super) async fn scalar<T>(&mut self, sql: &'static str) -> Result<T, Error>
@@ -94,6 +96,9 @@ pub(super) struct Guard<'a>(MutexGuard<'a, Writer>);
 
 impl<'a> Guard<'a> {
     pub(super) async fn begin(mut writer: MutexGuard<'a, Writer>) -> Result<Self, Error> {
+        if writer.failed {
+            return Err(Error::Fatal("it failed before, and nothing is written until a restart".into()));
+        }
         writer.clear().await?;
         writer.open = true;
         writer.run("BEGIN IMMEDIATE").await.map_err(|e| meaning(e, Access::Write))?;
@@ -121,21 +126,21 @@ impl<'a> Guard<'a> {
 
     async fn end<T>(mut self, result: Result<T, Error>) -> Result<(T, MutexGuard<'a, Writer>), Error> {
         let writer = &mut *self.0;
-        let value = match result {
-            Ok(value) => value,
-            Err(e) => {
-                // A failing rollback says nothing that `e` does not; the next writer tries it again.
-                let _ = writer.clear().await;
-                return Err(e);
-            }
+        let ended = match result {
+            Ok(value) => match writer.run("COMMIT").await {
+                Ok(()) => Ok(value),
+                Err(e) => Err(meaning(e, Access::Commit)),
+            },
+            Err(e) => Err(e),
         };
-        match writer.run("COMMIT").await {
-            Ok(()) => {
+        match ended {
+            Ok(value) => {
                 writer.open = false;
                 Ok((value, self.0))
             }
             Err(e) => {
-                let e = meaning(e, Access::Commit);
+                writer.failed |= matches!(e, Error::Fatal(_));
+                // A failing rollback says nothing that `e` does not; the next writer tries it again.
                 let _ = writer.clear().await;
                 Err(e)
             }

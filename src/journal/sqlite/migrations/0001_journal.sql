@@ -28,8 +28,9 @@ CREATE TABLE journal (
 
 CREATE INDEX journal_interaction ON journal (tenant, interaction, seq) WHERE interaction IS NOT NULL;
 
--- One key per conversation. A row is only ever appended and, when erased, overwritten in place with zeros: it is never
--- deleted, because rebalancing pages would leave copies of other keys in unused space, out of reach of secure_delete.
+-- One key per conversation. A row is only ever appended and, when erased, overwritten in place with zeros; it is never
+-- deleted. SQLite may rebuild a page while it balances a tree without clearing where the cells were before, out of
+-- reach of secure_delete; a table that only grows at its end and changes no row's length is never balanced so.
 CREATE TABLE keys (
     id           INTEGER PRIMARY KEY,
     tenant       TEXT    NOT NULL,
