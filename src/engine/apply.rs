@@ -407,7 +407,7 @@ impl Engine {
     }
 
     fn rings_at(&mut self, id: InteractionId, agents: BTreeSet<AgentId>) {
-        self.stops_ringing(id);
+        self.stops_ringing(id, |agent| !agents.contains(agent));
         for agent in &agents {
             self.with_agent(agent, |a| {
                 a.calls.insert(id);
@@ -418,9 +418,11 @@ impl Engine {
         }
     }
 
-    fn stops_ringing(&mut self, id: InteractionId) {
+    /// The call stops ringing at those of its agents who are `done` with it.
+    fn stops_ringing(&mut self, id: InteractionId, done: impl Fn(&AgentId) -> bool) {
         let Some(Call { state: CallState::Ringing { agents }, .. }) = self.calls.get(&id) else { return };
-        for agent in agents.clone() {
+        let gone: Vec<AgentId> = agents.iter().filter(|a| done(a)).cloned().collect();
+        for agent in gone {
             self.with_agent(&agent, |a| {
                 a.calls.remove(&id);
                 a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty());
@@ -429,7 +431,7 @@ impl Engine {
     }
 
     fn call_answered(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
-        self.stops_ringing(id);
+        self.stops_ringing(id, |other| other != agent);
         if let Some(call) = self.calls.get_mut(&id) {
             call.state = CallState::Answered { agent: agent.clone(), at };
         }
@@ -449,7 +451,7 @@ impl Engine {
     }
 
     fn call_over(&mut self, call: &CallId, id: InteractionId, at: Timestamp) {
-        self.stops_ringing(id);
+        self.stops_ringing(id, |_| true);
         let over = self.calls.remove(&id);
         if let Some(Call { state: CallState::Answered { agent, .. }, .. }) = over {
             let other = self.other_call(&agent);

@@ -105,7 +105,13 @@ pub struct Found {
     /// What was found.
     pub matches: Option<ContentRef>,
     /// The agent's own choice: a contact, or none of those found (D4).
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "a_choice")]
     pub chosen: Option<Option<Record>>,
+}
+
+/// "None of those found" is a choice too; left to itself, serde reads it as no choice at all.
+fn a_choice<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<Record>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 impl Found {

@@ -22,11 +22,13 @@ const UNDER: &str = "under:";
 const FILE: &str = "file:";
 /// In `Progress::done`: the version of the log that was begun last.
 const VERSION: &str = "version:";
-/// In `Progress::done`: a value that a person's edit keeps out, as `kept:field:digest`.
+/// In `Progress::done`: a [`Kept`], as `kept:field:digest`.
 const KEPT: &str = "kept:";
 
 /// Digests that were tried for each field: several, when several tries lost their answers.
 type Tried = BTreeMap<String, Vec<String>>;
+/// A field and the digest of a value that does not go into it: a person's edit stands there, or it cannot be.
+type Kept = (String, String);
 
 /// One try.
 struct Delivery<'a> {
@@ -34,10 +36,12 @@ struct Delivery<'a> {
     log: &'a Log,
     key: String,
     ledger: &'a mut dyn Ledger,
+    /// Salesforce said in this very try that the case is new, so nothing can lie under it yet.
+    fresh: bool,
 }
 
 pub(crate) async fn deliver(crm: &Salesforce, log: &Log, ledger: &mut dyn Ledger) -> Outcome<Saved> {
-    let mut delivery = Delivery { crm, log, key: log.key(), ledger };
+    let mut delivery = Delivery { crm, log, key: log.key(), ledger, fresh: false };
     let result = delivery.run().await;
     // While a step is unsure, so is the whole: a later failure that did nothing does not make it sure.
     match result {
@@ -173,20 +177,39 @@ impl Delivery<'_> {
         }
         self.about_to(OWN, json!(tried).to_string()).await?;
         let assign = crm.settings.case.assign;
-        let mut made =
-            crm.client.upsert("Case", &crm.settings.key_field, &self.key, fields.clone(), assign).await;
+        let field = &crm.settings.key_field;
+        let mut made = crm.client.upsert("Case", field, &self.key, fields.clone(), assign).await;
+        let mut given_up = None;
         if let Err(failure) = &made
-            && self.crm.repoint(failure, &mut fields).await?
+            && is_dead_reference(failure)
         {
-            made = crm.client.upsert("Case", &crm.settings.key_field, &self.key, fields, assign).await;
+            given_up = crm.repoint(&self.key, &mut fields).await?;
+            if given_up.is_some() {
+                made = crm.client.upsert("Case", field, &self.key, fields.clone(), assign).await;
+            }
+        }
+        if let Err(failure) = &made
+            && is_create_only(failure)
+        {
+            // The case is there and the ledger did not know: what differs in it counts as a person's.
+            self.settle_create().await?;
+            if self.is_done(OWN) {
+                return Ok(());
+            }
         }
         let made = made?;
-        tracing::debug!(created = made.created, "case upserted");
+        self.fresh = made.created;
         let id =
             made.id.parse().map_err(|_| Failure::unknown("Salesforce answered without the case's id"))?;
         let record = Record { object: "Case".into(), id };
-        let sent = map::digests(&self.key, &map::update_set(self.log, &crm.settings));
-        self.remember(|p| adopt(p, record, sent, None)).await
+        let names = map::update_set(self.log, &crm.settings);
+        let value = |name: &String| fields.get(name).unwrap_or(&Value::Null);
+        let sent = names.keys().map(|name| (name.clone(), digest(&self.key, name, value(name)))).collect();
+        self.remember(|p| {
+            adopt(p, record, sent, None);
+            keep(p, given_up);
+        })
+        .await
     }
 
     /// Later facts: sends what changed on our side, except where a person changed it in Salesforce.
@@ -198,6 +221,12 @@ impl Delivery<'_> {
         if let Some(parent) = self.parent() {
             want.insert("ParentId".into(), parent.id.as_str().into());
         }
+        for name in ["ContactId", "AccountId"] {
+            // An agent took the contact back.
+            if self.now().sent.contains_key(name) && !want.contains_key(name) {
+                want.insert(name.into(), Value::Null);
+            }
+        }
         let tried = if self.is_pending("update") { self.tried() } else { Tried::new() };
         let changed = self.changed(want, &tried);
         if changed.is_empty() {
@@ -206,26 +235,28 @@ impl Delivery<'_> {
         let names: Vec<&str> = changed.keys().map(String::as_str).collect();
         let row = self.crm.client.by_id("Case", record.id.as_str(), &names).await?;
         let Some(row) = row else { return self.follow_case(&record).await };
-        let (send, mut sent, kept) = self.sift(changed, &row, &tried);
+        let (mut send, mut sent, mut kept) = self.sift(changed, &row, &tried);
         if !send.is_empty() {
-            let digests = map::digests(&self.key, &send);
-            let body: Tried = digests.iter().map(|(n, d)| (n.clone(), vec![d.clone()])).collect();
+            let body: Tried = map::digests(&self.key, &send).into_iter().map(|(n, d)| (n, vec![d])).collect();
             self.about_to("update", json!(body).to_string()).await?;
-            let mut send = send;
             let mut done = self.crm.client.update("Case", record.id.as_str(), send.clone()).await;
             if let Err(failure) = &done
-                && self.crm.repoint(failure, &mut send).await?
-                && !send.is_empty()
+                && is_dead_reference(failure)
+                && let Some(given_up) = self.crm.repoint(&self.key, &mut send).await?
             {
-                done = self.crm.client.update("Case", record.id.as_str(), send).await;
+                kept.push(given_up);
+                done = if send.is_empty() {
+                    Ok(())
+                } else {
+                    self.crm.client.update("Case", record.id.as_str(), send.clone()).await
+                };
             }
             done?;
-            sent.extend(digests);
+            sent.extend(map::digests(&self.key, &send));
         }
         self.remember(|p| {
             p.sent.extend(sent);
-            p.done.retain(|step| !step.starts_with(KEPT) || kept.contains(step));
-            p.done.extend(kept);
+            keep(p, kept);
             p.pending = None;
         })
         .await
@@ -256,7 +287,7 @@ impl Delivery<'_> {
         changed: Fields,
         row: &Value,
         tried: &Tried,
-    ) -> (Fields, BTreeMap<String, String>, Vec<String>) {
+    ) -> (Fields, BTreeMap<String, String>, Vec<Kept>) {
         let (mut send, mut sent, mut kept) = (Fields::new(), BTreeMap::new(), Vec::new());
         for (name, value) in changed {
             let next = digest(&self.key, &name, &value);
@@ -269,7 +300,7 @@ impl Delivery<'_> {
             } else if ours {
                 send.insert(name, value);
             } else {
-                kept.push(format!("{KEPT}{name}:{next}"));
+                kept.push((name, next));
             }
         }
         (send, sent, kept)
@@ -353,7 +384,8 @@ impl Delivery<'_> {
 
     // ------------------------------------------------------------ the file
 
-    /// Uploads the file once; later facts become its next version.
+    /// Uploads the file once; later facts become its next version. Files have no key, so unless the case is new it
+    /// is looked whether the file is there.
     async fn put_file(&mut self, with_account: bool) -> Outcome<()> {
         let content = map::transcript_file(self.log, with_account);
         let mark = digest(&self.key, FILE, &Value::String(content.clone()));
@@ -364,8 +396,7 @@ impl Delivery<'_> {
             return Err(Failure::unknown("the case's id is not known"));
         };
         let title = map::file_name(self.log);
-        let unsure = self.is_pending("file");
-        let there = if unsure || self.value_of(FILE).is_some() { self.crm.file(&title).await? } else { None };
+        let there = if self.fresh { None } else { self.crm.file(&title).await? };
         let landed = there.as_ref().is_some_and(|(_, description)| description.contains(&mark));
         if !landed {
             let place = there.as_ref().map(|(document, _)| Place::VersionOf(document));
@@ -405,21 +436,20 @@ impl Delivery<'_> {
 
 /// What a delivery asks Salesforce beside its own record.
 impl Salesforce {
-    /// A contact that is gone: follows it to the record it was merged into, else leaves it out (D10). Says whether
-    /// the fields changed.
-    async fn repoint(&self, failure: &Failure, fields: &mut Fields) -> Outcome<bool> {
-        if !is_dead_reference(failure) {
-            return Ok(false);
-        }
+    /// A contact that is gone: follows it to the record it was merged into, else leaves it out (D10). Gives the
+    /// value that was given up, so that it is not tried again at every later fact.
+    async fn repoint(&self, key: &str, fields: &mut Fields) -> Outcome<Option<Kept>> {
         for (field, object) in [("ContactId", "Contact"), ("AccountId", "Account")] {
-            let Some(id) = fields.get(field).and_then(Value::as_str).map(str::to_owned) else { continue };
+            let Some(value) = fields.get(field).filter(|value| value.is_string()) else { continue };
+            let given_up = (field.to_owned(), digest(key, field, value));
+            let id = value.as_str().unwrap_or_default().to_owned();
             match self.survivor(object, &id).await? {
                 Some(survivor) => fields.insert(field.into(), survivor.into()),
                 None => fields.remove(field),
             };
-            return Ok(true);
+            return Ok(Some(given_up));
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The record that another one was merged into.
@@ -466,6 +496,17 @@ fn adopt(progress: &mut Progress, record: Record, sent: BTreeMap<String, String>
 
 fn label(row: &Value) -> Option<String> {
     row.get("CaseNumber").and_then(Value::as_str).map(|number| format!("Case {number}"))
+}
+
+fn keep(progress: &mut Progress, kept: impl IntoIterator<Item = Kept>) {
+    for (field, digest) in kept {
+        set(progress, &format!("{KEPT}{field}:"), &digest);
+    }
+}
+
+/// Salesforce says that a field is for first writes only, as it does for an upsert that meets a record.
+fn is_create_only(failure: &Failure) -> bool {
+    matches!(failure, Failure::Reject { code: Some(code), .. } if code == "INVALID_FIELD_FOR_INSERT_UPDATE")
 }
 
 /// Salesforce says that a record pointed at is not there.

@@ -85,6 +85,7 @@ fn ringing_parks_where_it_is_set_so() {
 #[test]
 fn a_chat_the_customer_ends_during_the_call_becomes_active_wrap_up_after_it() {
     let mut c = handling();
+    c.call("c1").rings_at(&["anna"]);
     c.call("c1").answered_by("anna");
     c.customer(1).ends(1);
     c.after(300);
