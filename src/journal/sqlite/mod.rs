@@ -111,6 +111,40 @@ impl Sqlite {
         writer.truncate_wal().await
     }
 
+    /// Writes a copy of the journal as it stands now to `to`, which must not be there yet; synced when it returns.
+    /// Commits go on meanwhile. Nothing in the copy can be read without the master key, which is not in it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when `to` is there or cannot be written; [`Error::Full`]. What was written so far is removed.
+    pub async fn backup(&self, to: &Path) -> Result<(), Error> {
+        let refuse = |e: &dyn std::fmt::Display| {
+            Error::Refused(format!("the backup {} cannot be written: {e}", to.display()))
+        };
+        let Some(name) = to.to_str() else { return Err(refuse(&"its path is not UTF-8")) };
+        // SQLite fills an empty file; one made here is private from its first byte.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
+        let file = file.map_err(|e| refuse(&e))?;
+        let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&self.readers).await;
+        let kept = match copied {
+            Ok(_) => file.sync_all().and_then(|()| sync_parent(to)).map_err(|e| refuse(&e)),
+            Err(e) => Err(meaning(e, Access::Read)),
+        };
+        if kept.is_err() {
+            // Half a backup is worse than none; that it cannot be removed is no more than the error says already.
+            let _ = std::fs::remove_file(to);
+        }
+        kept
+    }
+
+    /// Length of the write-ahead log in bytes. Above 64 MiB a reader keeps a transaction open, or the disk does not
+    /// keep up; worth an alarm.
+    #[must_use]
+    pub fn wal_bytes(&self) -> u64 {
+        let mut wal = self.path.clone().into_os_string();
+        wal.push("-wal");
+        std::fs::metadata(wal).map_or(0, |m| m.len())
+    }
+
     async fn write(&self) -> Result<Guard<'_>, Error> {
         Guard::begin(self.writer.lock().await).await
     }

@@ -335,6 +335,30 @@ async fn a_full_disk_refuses_commits_keeps_reading_and_heals() {
     store.quick_check().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_backup_holds_everything_and_opens_with_the_same_key_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let (dir, store) = fresh().await;
+    let a = tenant("a");
+    let epoch = store.open(&a).await.unwrap().epoch;
+    with_marker(&store, epoch, 1, 1).await;
+    assert!(store.wal_bytes() > 0, "what was committed is still in the log");
+    let copy = dir.path().join("copy.db");
+    store.backup(&copy).await.unwrap();
+    assert_eq!(std::fs::metadata(&copy).unwrap().mode() & 0o077, 0);
+    assert!(matches!(store.backup(&copy).await, Err(Error::Refused(_))));
+    assert!(matches!(store.backup(&dir.path().join("no/copy.db")).await, Err(Error::Refused(_))));
+    with_marker(&store, epoch, 2, 2).await;
+
+    assert!(Sqlite::open(&copy, MasterKey::new([1; 32])).await.is_err());
+    let restored = Sqlite::open(&copy, key()).await.unwrap();
+    assert_eq!(restored.read(&a, Seq(0), 10).await.unwrap(), store.read(&a, Seq(0), 1).await.unwrap());
+    let id = said(1, 1, "").1.id;
+    let content = restored.content(&a, &[id]).await.unwrap();
+    assert_eq!(content, [(id, Content::Message { text: MARKER.into() })]);
+    assert!(restored.open(&a).await.unwrap().epoch > epoch);
+}
+
 const CHILD_DB: &str = "TIELINE_TEST_JOURNAL";
 const FAILING_DB: &str = "TIELINE_TEST_FAILING_JOURNAL";
 

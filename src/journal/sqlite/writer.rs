@@ -172,6 +172,11 @@ const IOERR_NOMEM: i32 = 10 | (12 << 8);
 
 /// What an error of the library means to whoever uses a store.
 pub(super) fn meaning(e: sqlx::Error, access: Access) -> Error {
+    if matches!(e, sqlx::Error::PoolTimedOut) {
+        return Error::Refused(
+            "no reading connection came free in time; the machine or its disk is overloaded".into(),
+        );
+    }
     let sqlx::Error::Database(e) = e else {
         let text = e.to_string();
         return match access {
@@ -219,5 +224,6 @@ mod tests {
         assert!(matches!(of(1, Access::Commit), Error::Unknown(_)));
         assert!(matches!(meaning(sqlx::Error::WorkerCrashed, Access::Commit), Error::Unknown(_)));
         assert!(matches!(meaning(sqlx::Error::WorkerCrashed, Access::Write), Error::Fatal(_)));
+        assert!(matches!(meaning(sqlx::Error::PoolTimedOut, Access::Read), Error::Refused(_)));
     }
 }
