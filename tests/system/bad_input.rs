@@ -41,7 +41,7 @@ async fn events_that_cannot_be_read_say_what_is_wrong_and_change_nothing() {
     let nobody = json!({ "call": "c1", "from": "+442079460321", "agents": ["nobody"] });
     let nobody = daemon.event(&envelope("com.tieline.call.ringing.v1", nobody).to_string()).await;
     for (answer, word) in
-        [(broken, "JSON"), (unknown, "call.teleported"), (missing, "call"), (nobody, "agents")]
+        [(broken, "JSON"), (unknown, "call.ringing.v1"), (missing, "call"), (nobody, "agents")]
     {
         let (status, refusal): (u16, Refusal) = answer;
         assert!((400..500).contains(&status), "{status}: {refusal}");

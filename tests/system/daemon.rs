@@ -16,13 +16,14 @@ use tokio::process::{Child, Command};
 
 /// A contact centre with its CRM: outlives the daemons that run on it.
 pub(crate) struct Centre {
-    pub(crate) crm: Running,
+    pub(crate) crm: Sandbox,
+    org: Running,
     folder: TempDir,
     http: reqwest::Client,
     extra: String,
 }
 
-const PRODUCER_TOKEN: &str = "a-producer-of-the-tests";
+const PRODUCER_TOKEN: &str = "a-producer-of-the-tests-0123456789";
 const PASSWORD: &str = "correct horse";
 
 /// Argon2id takes its time; once is enough.
@@ -49,12 +50,12 @@ impl Centre {
     pub(crate) async fn with(extra: &str) -> Self {
         tieline::daemon::install_crypto();
         let options = Options { contacts: 20, ..Options::demo(app_key()) };
-        let crm = Sandbox::start(options).await.expect("the sandbox starts");
+        let org = Sandbox::start(options).await.expect("the sandbox starts");
         let folder = tempfile::tempdir().expect("a folder");
         let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
-        let centre = Self { crm, folder, http, extra: extra.to_owned() };
+        let centre = Self { crm: org.sandbox.clone(), org, folder, http, extra: extra.to_owned() };
         std::fs::write(centre.settings_file(), centre.settings()).expect("settings are written");
-        std::fs::write(centre.folder.path().join("app.pem"), &app_key().private_key_pem)
+        std::fs::write(centre.folder.path().join("app.pem"), &app_key().private_pem)
             .expect("a key is written");
         centre
     }
@@ -66,7 +67,7 @@ impl Centre {
     fn settings(&self) -> String {
         let folder = self.folder.path().display();
         let hash = password_hash();
-        let login = self.crm.login_url();
+        let login = &self.org.login_url;
         format!(
             r#"
 [journal]
@@ -237,10 +238,6 @@ impl Daemon {
         assert!(told.success());
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time");
         assert!(status.expect("a status").success(), "it ended badly");
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id().expect("it runs")
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn say(socket: &mut Socket, frame: &impl serde::Serialize) {
 /// The next text frame; `None` when the socket closed.
 pub(crate) async fn hear<T: serde::de::DeserializeOwned>(socket: &mut Socket) -> Option<T> {
     loop {
-        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a frame in time")? {
+        match tokio::time::timeout(2 * PATIENCE, socket.next()).await.expect("a frame in time")? {
             Ok(Message::Text(text)) => {
                 return Some(serde_json::from_str(&text).expect("a frame of the schema"));
             }
@@ -97,7 +97,10 @@ impl Panel {
                 return found;
             }
             assert!(started.elapsed() < PATIENCE, "waited in vain for {what}; the view is {:#?}", self.view);
-            assert!(self.next().await, "the socket closed while waiting for {what}");
+            let frame = tokio::time::timeout(PATIENCE, self.next()).await;
+            let open =
+                frame.unwrap_or_else(|_| panic!("waited in vain for {what}; the view is {:#?}", self.view));
+            assert!(open, "the socket closed while waiting for {what}");
         }
     }
 
