@@ -48,7 +48,8 @@ function start(script: HTMLScriptElement): void {
     return;
   }
   const origin = new URL(script.src).origin;
-  const key = `tieline.widget.${tenant}`;
+  // Not the names the frame uses: a page of the same origin shares its storage.
+  const key = `tieline.launcher.${tenant}`;
   const main = usable(colour) ?? "#2b50d8";
   const looks: Looks = {
     queue,
