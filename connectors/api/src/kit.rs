@@ -91,7 +91,7 @@ macro_rules! trials {
 
 trials! {
     lookups {
-        the_account_is_ready "D14"
+        the_account_is_ready "set-up"
         a_contact_is_found_by_its_address "D1, D2"
         a_contact_is_found_however_its_number_is_written "D1, D2"
         people_who_share_a_number_are_all_listed "D2, D6"

@@ -64,6 +64,13 @@ pub(crate) async fn check(crm: &Salesforce) -> Outcome<Vec<Finding>> {
         contact_fields(&mut report, contact, crm);
     }
     described(crm, &mut report, "ContentVersion", true).await?;
+    let deletable = |d: &Value| d.get("deletable").and_then(Value::as_bool) != Some(false);
+    if case.as_ref().is_some_and(|case| !deletable(case)) {
+        report.warning(
+            "erasing",
+            "the integration user may not delete cases: erasing a customer's data will be refused",
+        );
+    }
     clock(&mut report, crm.client.skew_secs());
     limits(&mut report, crm);
     Ok(report.0)

@@ -179,12 +179,12 @@ impl Delivery<'_> {
         let assign = crm.settings.case.assign;
         let field = &crm.settings.key_field;
         let mut made = crm.client.upsert("Case", field, &self.key, fields.clone(), assign).await;
-        let mut given_up = None;
+        let mut given_up = Vec::new();
         if let Err(failure) = &made
             && is_dead_reference(failure)
         {
             given_up = crm.repoint(&self.key, &mut fields).await?;
-            if given_up.is_some() {
+            if !given_up.is_empty() {
                 made = crm.client.upsert("Case", field, &self.key, fields.clone(), assign).await;
             }
         }
@@ -242,14 +242,14 @@ impl Delivery<'_> {
             let mut done = self.crm.client.update("Case", record.id.as_str(), send.clone()).await;
             if let Err(failure) = &done
                 && is_dead_reference(failure)
-                && let Some(given_up) = self.crm.repoint(&self.key, &mut send).await?
             {
-                kept.push(given_up);
-                done = if send.is_empty() {
-                    Ok(())
-                } else {
-                    self.crm.client.update("Case", record.id.as_str(), send.clone()).await
-                };
+                let given_up = self.crm.repoint(&self.key, &mut send).await?;
+                if send.is_empty() {
+                    done = Ok(());
+                } else if !given_up.is_empty() {
+                    done = self.crm.client.update("Case", record.id.as_str(), send.clone()).await;
+                }
+                kept.extend(given_up);
             }
             done?;
             sent.extend(map::digests(&self.key, &send));
@@ -308,7 +308,7 @@ impl Delivery<'_> {
 
     /// Our case is no longer there: follows it if it was merged into another.
     async fn follow_case(&mut self, record: &Record) -> Outcome<()> {
-        let Some(id) = self.crm.survivor("Case", record.id.as_str()).await? else {
+        let Fate::Merged(id) = self.crm.fate("Case", record.id.as_str()).await? else {
             let reason = "the case was deleted in Salesforce; restore it there to have later facts added";
             return Err(Failure::reject(Some("ENTITY_IS_DELETED"), reason));
         };
@@ -363,7 +363,7 @@ impl Delivery<'_> {
                 .await?;
                 return Ok(Some(case));
             }
-            let Some(id) = self.crm.survivor("Case", case.id.as_str()).await? else { break };
+            let Fate::Merged(id) = self.crm.fate("Case", case.id.as_str()).await? else { break };
             let Ok(id) = id.parse() else { break };
             case.id = id;
         }
@@ -434,41 +434,59 @@ impl Delivery<'_> {
     }
 }
 
+/// What became of a record that is pointed at.
+enum Fate {
+    There,
+    Merged(String),
+    Gone,
+}
+
 /// What a delivery asks Salesforce beside its own record.
 impl Salesforce {
-    /// A contact that is gone: follows it to the record it was merged into, else leaves it out (D10). Gives the
-    /// value that was given up, so that it is not tried again at every later fact.
-    async fn repoint(&self, key: &str, fields: &mut Fields) -> Outcome<Option<Kept>> {
-        for (field, object) in [("ContactId", "Contact"), ("AccountId", "Account")] {
-            let Some(value) = fields.get(field).filter(|value| value.is_string()) else { continue };
-            let given_up = (field.to_owned(), digest(key, field, value));
-            let id = value.as_str().unwrap_or_default().to_owned();
-            match self.survivor(object, &id).await? {
-                Some(survivor) => fields.insert(field.into(), survivor.into()),
-                None => fields.remove(field),
+    /// A record pointed at is gone: follows each such reference to the record it was merged into, else leaves it out
+    /// (D10). Gives the values that were given up, so that they are not tried again at every later fact; none when
+    /// every reference is sound.
+    async fn repoint(&self, key: &str, fields: &mut Fields) -> Outcome<Vec<Kept>> {
+        let mut given_up = Vec::new();
+        for (field, object) in [("ContactId", "Contact"), ("AccountId", "Account"), ("ParentId", "Case")] {
+            let Some(value) = fields.get(field).filter(|value| value.is_string()).cloned() else { continue };
+            match self.fate(object, value.as_str().unwrap_or_default()).await? {
+                Fate::There => continue,
+                Fate::Merged(survivor) => fields.insert(field.into(), survivor.into()),
+                Fate::Gone => fields.remove(field),
             };
-            return Ok(Some(given_up));
+            given_up.push((field.to_owned(), digest(key, field, &value)));
         }
-        Ok(None)
+        Ok(given_up)
     }
 
-    /// The record that another one was merged into.
-    async fn survivor(&self, object: &str, id: &str) -> Outcome<Option<String>> {
+    /// What became of a record.
+    async fn fate(&self, object: &str, id: &str) -> Outcome<Fate> {
         if !map::is_id(id) {
-            return Ok(None);
+            return Ok(Fate::Gone);
         }
-        let rows = match self.client.query_all(&map::soql_survivor(object, id)).await {
-            Ok(rows) => rows,
-            // The org may not have the field for this object: then nothing can be followed.
-            Err(Failure::Reject { .. }) => return Ok(None),
+        match self.client.query_all(&map::soql_survivor(object, id)).await {
+            Ok(rows) => {
+                let row = rows.first();
+                let deleted =
+                    row.is_none_or(|row| row.get("IsDeleted").and_then(Value::as_bool) == Some(true));
+                let master =
+                    row.and_then(|row| row.get("MasterRecordId")?.as_str()).filter(|m| map::is_id(m));
+                Ok(match master {
+                    Some(master) => Fate::Merged(master.to_owned()),
+                    None if deleted => Fate::Gone,
+                    None => Fate::There,
+                })
+            }
+            // Not every object can be merged; then it is there or it is not.
+            Err(Failure::Reject { .. }) => {
+                let row = self.client.by_id(object, id, &["Id"]).await?;
+                Ok(if row.is_some() { Fate::There } else { Fate::Gone })
+            }
             Err(
                 failure @ (Failure::Retry { .. } | Failure::Throttled { .. } | Failure::Reauthorise { .. }),
-            ) => {
-                return Err(failure);
-            }
-        };
-        let master = rows.first().and_then(|row| row.get("MasterRecordId")?.as_str());
-        Ok(master.filter(|m| map::is_id(m)).map(str::to_owned))
+            ) => Err(failure),
+        }
     }
 
     /// The file with this title: its document and what is noted at its newest version.

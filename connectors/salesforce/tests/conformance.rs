@@ -13,7 +13,7 @@ use tieline_connector_api::ledger::MemoryLedger;
 use tieline_connector_api::{Connector, Description, Failure, Finding, Known, Ledger, Outcome};
 use tieline_model::content::Person;
 use tieline_model::crm::{Certainty, Log, Match, Matches, PopTarget, Query, Record};
-use tieline_sandbox::salesforce::Options;
+use tieline_sandbox::salesforce::{Options, Switches};
 
 async fn passes(org: &Org) {
     let connect = |patience| org.connector(patience);
@@ -35,6 +35,18 @@ async fn the_connector_keeps_every_promise_over_https() {
     let org = Org::start(Options { tls: true, contacts: 20, ..Options::demo(key()) }).await;
     assert!(org.running.login_url.starts_with("https://"));
     passes(&org).await;
+}
+
+// proves D1, D2
+#[tokio::test(flavor = "multi_thread")]
+async fn look_ups_wait_for_an_index_that_lags() {
+    let switches = Switches { search_lag_ms: 400, deleted_status: 404, ..Switches::default() };
+    let org = Org::start(Options { switches, contacts: 0, ..Options::demo(key()) }).await;
+    let connect = |patience| org.connector(patience);
+    let bench = Bench { connect: &connect, sandbox: org.sandbox(), facts: facts() };
+    let wanted = |name: &str| name.contains("contact") || name.contains("number");
+    let report = kit::run_some(&bench, wanted).await;
+    assert!(report.passed() && report.checks.len() >= 7, "{report}");
 }
 
 /// What is wrong with a connector.

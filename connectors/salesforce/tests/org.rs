@@ -430,3 +430,47 @@ async fn a_short_transcript_needs_no_file_where_that_is_set() {
     assert!(record.attachments.is_empty());
     assert!(record.fields["Description"].as_str().unwrap().contains("Good morning"));
 }
+
+// proves D10
+#[tokio::test]
+async fn a_reference_that_is_gone_is_left_out_and_the_sound_ones_are_kept() {
+    let org = Org::plain().await;
+    let connector = org.connect();
+    let id = org.sandbox().add_contact("Ada Kit", Some("ada.sound@example.org"), None).await;
+    let (mut log, mut ledger) = (log(), MemoryLedger::default());
+    let saved = connector.upsert_log(&log, &mut ledger).await.unwrap();
+    log.version += 1;
+    log.contact = Some(contact(&id));
+    log.case = Some(case("500000000009999AAA"));
+    connector.upsert_log(&log, &mut ledger).await.unwrap();
+    let record = org.sandbox().record(saved.record.id.as_str()).await.unwrap();
+    assert_eq!(record["ContactId"].as_str(), Some(id.as_str()));
+    assert!(record["ParentId"].is_null());
+    // It is not tried again with every later fact, and the contact can be taken back.
+    let before = connector.requests();
+    connector.upsert_log(&log, &mut ledger).await.unwrap();
+    assert_eq!(connector.requests(), before);
+    log.version += 1;
+    log.contact = None;
+    connector.upsert_log(&log, &mut ledger).await.unwrap();
+    assert!(org.sandbox().record(saved.record.id.as_str()).await.unwrap()["ContactId"].is_null());
+}
+
+// proves D9, D10
+#[tokio::test]
+async fn a_case_that_a_person_deleted_is_not_made_again() {
+    let org = Org::plain().await;
+    let connector = org.connect();
+    let (mut log, mut ledger) = (log(), MemoryLedger::default());
+    connector.upsert_log(&log, &mut ledger).await.unwrap();
+    connector.erase(&log.key()).await.unwrap();
+    log.version += 1;
+    log.codes = vec!["newest".into()];
+    let failure = connector.upsert_log(&log, &mut ledger).await.unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Reject { code: Some(code), .. } if code == "ENTITY_IS_DELETED"),
+        "{failure:?}"
+    );
+    let records = org.sandbox().log_records().await;
+    assert!(!records.iter().any(|r| r.key == log.key()));
+}
