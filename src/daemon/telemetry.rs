@@ -1,5 +1,6 @@
 //! Logs: one line an event, JSON where a machine reads them, never content.
 
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// How log lines are written.
@@ -14,8 +15,11 @@ pub(super) enum Format {
 /// Starts logging to standard error. `TIELINE_LOG` sets what is logged (`info`, `tieline=debug`).
 pub(super) fn start(format: Format) {
     let filter = EnvFilter::try_from_env("TIELINE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,lapin=warn,sqlx=warn,hyper=warn,reqwest=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        .unwrap_or_else(|_| EnvFilter::new("info,lapin=off,sqlx=warn,hyper=warn,reqwest=warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let started = match format {
         Format::Text => builder.try_init(),
         Format::Json => builder.json().try_init(),

@@ -33,7 +33,7 @@ pub enum Error {
         why: String,
     },
     /// They fit and will not do.
-    #[error("{0}")]
+    #[error(transparent)]
     Values(#[from] Problems),
     /// The key file cannot be used.
     #[error("the key file {} cannot be used: {why}", .path.display())]
@@ -77,7 +77,10 @@ pub fn schema() -> serde_json::Value {
 }
 
 fn build(text: &str, from: String, env: HashMap<String, String>) -> Result<Settings, Error> {
-    let shape = |why: config::ConfigError| Error::Shape { from: from.clone(), why: why.to_string() };
+    let shape = |why: config::ConfigError| {
+        let why = why.to_string();
+        Error::Shape { from: from.clone(), why: format!("{why}{}", choices(&why)) }
+    };
     // Parsing of values stays off: a secret made of digits must stay text.
     let environment = Environment::with_prefix(PREFIX)
         .prefix_separator("__")
@@ -100,6 +103,18 @@ fn build(text: &str, from: String, env: HashMap<String, String>) -> Result<Setti
     }
     problems.into_result()?;
     Ok(settings)
+}
+
+/// What may stand where the parser found a word it does not know; the parser names the kind of thing only.
+fn choices(why: &str) -> String {
+    let Some((_, rest)) = why.split_once("enum ") else { return String::new() };
+    let Some((kind, _)) = rest.split_once(" does not have variant") else { return String::new() };
+    let schema = schema();
+    let known = &schema["$defs"][kind];
+    let listed = known["enum"].as_array().into_iter().flatten().filter_map(|v| v.as_str());
+    let described = known["oneOf"].as_array().into_iter().flatten().filter_map(|v| v["const"].as_str());
+    let words: Vec<&str> = listed.chain(described).collect();
+    if words.is_empty() { String::new() } else { format!("; write one of {}", words.join(", ")) }
 }
 
 fn fetch_secrets(settings: &mut Settings, problems: &mut Problems) {

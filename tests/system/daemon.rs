@@ -83,7 +83,10 @@ listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
 customer_frames_per_minute = 10000
 chats_per_minute = 10000
+sockets_per_address = 5000
 [dispatch]
+budget_per_second = 10000
+budget_burst = 10000
 retry_min = "100ms"
 retry_max = "500ms"
 breaker_for = "300ms"
@@ -139,7 +142,8 @@ password_hash = "{hash}"
             let rest = &line[line.find(after).expect("an address") + after.len()..];
             rest.split(|c: char| c == ' ' || c == ')' || c == ',').next().expect("a word").to_owned()
         };
-        let daemon = Daemon { url: word("listens on "), child, http: self.http.clone() };
+        let (url, admin) = (word("listens on "), word("admin on "));
+        let daemon = Daemon { url, admin, child, http: self.http.clone() };
         daemon.until_ready().await;
         daemon
     }
@@ -148,6 +152,8 @@ password_hash = "{hash}"
 pub(crate) struct Daemon {
     /// Scheme, host and port; the origin of its pages.
     pub(crate) url: String,
+    /// The same of its admin listener.
+    pub(crate) admin: String,
     child: Child,
     http: reqwest::Client,
 }
@@ -202,11 +208,23 @@ impl Daemon {
     }
 
     pub(crate) async fn panel_of(&self, tenant: &str, agent: &str) -> Panel {
+        let token = self.sign_in(tenant, agent).await;
+        Panel::open(&self.socket("/ws/agent"), &self.url, &token).await
+    }
+
+    /// An agent's token.
+    pub(crate) async fn sign_in(&self, tenant: &str, agent: &str) -> String {
         let body = json!({ "agent": agent, "password": PASSWORD });
         let answer = self.post(&format!("/api/v1/{tenant}/sign-in"), &body).await;
         assert!(answer.status().is_success(), "{}", answer.text().await.expect("a body"));
         let signed_in: SignedIn = answer.json().await.expect("the answer of the schema");
-        Panel::open(&self.socket("/ws/agent"), &self.url, &signed_in.token).await
+        signed_in.token
+    }
+
+    /// Its process, for measuring.
+    #[allow(dead_code, reason = "only the benchmark measures")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Says this first and sees that the daemon closes the socket without a snapshot.
@@ -215,6 +233,20 @@ impl Daemon {
         say(&mut socket, hello).await;
         while let Some(frame) = hear::<Value>(&mut socket).await {
             assert_eq!(frame["frame"], "bye", "{frame}");
+        }
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.http.get(format!("{}/metrics", self.admin)).send().await.expect("metrics");
+        answer.text().await.expect("text")
+    }
+
+    /// Waits until a line stands in the metrics.
+    pub(crate) async fn until_metric(&self, line: &str) {
+        let started = Instant::now();
+        while !self.metrics().await.lines().any(|l| l == line) {
+            assert!(started.elapsed() < 3 * PATIENCE, "waited in vain for {line}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -2,6 +2,7 @@
 //! This process is the other one that outlives the daemon and remembers what was acknowledged.
 
 mod bad_input;
+mod broker;
 mod calls;
 mod daemon;
 mod kill;

@@ -105,7 +105,7 @@ impl Panel {
     }
 
     /// Takes one frame in; false when the socket closed.
-    async fn next(&mut self) -> bool {
+    pub(crate) async fn next(&mut self) -> bool {
         match hear(&mut self.socket).await {
             None | Some(PanelFrame::Bye { .. }) => return false,
             Some(PanelFrame::Snapshot { seq, view, .. }) => {
