@@ -98,12 +98,19 @@ impl<P> Clone for Wire<P> {
 impl<P> Wire<P> {
     /// False if the socket has been let go because it does not keep up.
     pub(super) fn send(&self, push: P, counts: &HubCounts) -> bool {
+        if self.gone.is_cancelled() {
+            return false;
+        }
         counts.pushes.fetch_add(1, Ordering::Relaxed);
-        let sent = self.push.try_send(push).is_ok();
-        if !sent {
-            if !self.push.is_closed() {
+        let sent = match self.push.try_send(push) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(_)) => {
                 counts.slow.fetch_add(1, Ordering::Relaxed);
+                false
             }
+        };
+        if !sent {
             self.gone.cancel();
         }
         sent

@@ -179,6 +179,34 @@ async fn pages_stand_in_the_frames_of_their_own_tenant_only() {
     assert_eq!((bare.status().as_u16(), bare.headers()["location"].to_str().unwrap()), (308, "/panel/acme/"));
 }
 
+/// Where the pages have been built they are served, with the tenant's CRM pages written into the panel's; where not,
+/// the page says how to.
+#[tokio::test]
+async fn built_pages_are_served_and_missing_ones_say_so() {
+    let world = world("").await;
+    let panel = world.http.get(world.url("/panel/acme/")).send().await.unwrap();
+    let status = panel.status();
+    let text = panel.text().await.unwrap();
+    let dist = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/dist");
+    if !dist.join("panel/index.html").exists() {
+        assert_eq!(status, 503);
+        assert!(text.contains("cargo xtask web"), "{text}");
+        return;
+    }
+    assert_eq!(status, 200);
+    assert!(text.contains("<meta name=\"tieline-hosts\" content=\"https://acme.crm.example\""), "{text}");
+    let script = text.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let script = world.http.get(world.url(script)).send().await.unwrap();
+    assert_eq!(script.status(), 200);
+    assert_eq!(script.headers()["content-type"], "text/javascript; charset=utf-8");
+    assert_eq!(script.headers()["cache-control"], "public, max-age=31536000, immutable");
+    let launcher = world.http.get(world.url("/widget.js")).send().await.unwrap();
+    assert_eq!(launcher.headers()["cross-origin-resource-policy"], "cross-origin");
+    let tag = launcher.headers()["etag"].clone();
+    let again = world.http.get(world.url("/widget.js")).header("if-none-match", tag).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+}
+
 #[tokio::test]
 async fn every_answer_says_what_a_browser_may_do_with_it() {
     let world = world("").await;

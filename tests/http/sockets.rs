@@ -335,7 +335,7 @@ async fn a_reader_that_does_not_keep_up_is_let_go_and_slows_nobody() {
     let (sleeper, _) = world.panel(false).await;
     let text = "👍🏽".repeat(500);
     let mut sent = 0;
-    while !world.metrics().await.contains("tieline_sockets_slow_total 1") {
+    while world.metrics().await.contains("\ntieline_sockets_slow_total 0\n") {
         for _ in 0..100 {
             assert_eq!(talk.widget.ask(json!({ "frame": "send", "text": text })).await, Value::Null);
             sent += 1;
@@ -344,6 +344,7 @@ async fn a_reader_that_does_not_keep_up_is_let_go_and_slows_nobody() {
         }
         assert!(sent < 20_000, "nobody was let go");
     }
+    assert!(world.metrics().await.contains("\ntieline_sockets_slow_total 1\n"), "each is counted once");
     drop(sleeper);
     assert_eq!(talk.widget.ask(json!({ "frame": "send", "text": "done" })).await, Value::Null);
     talk.panel.change("message", |c| c["message"]["text"] == "done").await;
