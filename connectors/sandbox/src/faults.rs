@@ -18,6 +18,8 @@ pub enum Special {
     DailyLimit,
     /// The duplicate rule finds the person.
     DuplicatesDetected,
+    /// Another worker with the same key was faster: its record is there, and ours is refused with DUPLICATE_VALUE.
+    UpsertRace,
     /// 401 that no new token heals.
     SessionNotValid,
     /// A query takes too long.
@@ -84,9 +86,8 @@ struct Inner {
 fn applies(fault: &Any, kind: Kind) -> bool {
     match fault {
         Any::Common(Fault::Latency { .. }) => false,
-        Any::Common(Fault::SavedThenDropped | Fault::Locked) | Any::Special(Special::DuplicatesDetected) => {
-            kind == Kind::Write
-        }
+        Any::Common(Fault::SavedThenDropped | Fault::Locked)
+        | Any::Special(Special::DuplicatesDetected | Special::UpsertRace) => kind == Kind::Write,
         Any::Special(Special::QueryTimeout) => kind == Kind::Search,
         Any::Special(Special::TokenRefused { .. }) => kind == Kind::Token,
         Any::Common(

@@ -27,8 +27,8 @@ impl Dice {
     }
 
     /// One of some.
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len())]
+    pub fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())].clone()
     }
 
     /// True in `percent` of cases.
@@ -299,11 +299,9 @@ impl Country {
         let two = dice.below(100);
         match self {
             // Austria keeps no range for fiction; these are invented all the same.
-            Self::At => {
-                ("43", (*dice.pick(&["1", "316", "732", "662"])).to_owned(), format!("5550{three:03}"))
-            }
+            Self::At => ("43", dice.pick(&["1", "316", "732", "662"]).to_owned(), format!("5550{three:03}")),
             Self::De => {
-                let (area, block) = *dice.pick(&[
+                let (area, block) = dice.pick(&[
                     ("30", "23125"),
                     ("69", "90009"),
                     ("40", "66969"),
@@ -314,20 +312,20 @@ impl Country {
             }
             Self::Gb => {
                 let (area, block) =
-                    *dice.pick(&[("20", "79460"), ("161", "4960"), ("141", "4960"), ("117", "4960")]);
+                    dice.pick(&[("20", "79460"), ("161", "4960"), ("141", "4960"), ("117", "4960")]);
                 ("44", area.to_owned(), format!("{block}{three:03}"))
             }
             Self::Us => {
-                let area = *dice.pick(&["415", "312", "512", "503", "617"]);
+                let area = dice.pick(&["415", "312", "512", "503", "617"]);
                 ("1", area.to_owned(), format!("55501{two:02}"))
             }
             Self::Fr => {
-                let block = *dice.pick(&["19900", "26191", "35301", "46571", "53649"]);
+                let block = dice.pick(&["19900", "26191", "35301", "46571", "53649"]);
                 ("33", block[..1].to_owned(), format!("{}{:04}", &block[1..], dice.below(10_000)))
             }
             Self::Se => ("46", "8".to_owned(), format!("465004{two:02}")),
             Self::Au => {
-                ("61", (*dice.pick(&["2", "3"])).to_owned(), format!("{}{:04}", "5550", dice.below(10_000)))
+                ("61", dice.pick(&["2", "3"]).to_owned(), format!("{}{:04}", "5550", dice.below(10_000)))
             }
         }
     }
@@ -335,7 +333,7 @@ impl Country {
     fn mobile(self, dice: &mut Dice) -> (&'static str, String, String) {
         let three = dice.below(1_000);
         match self {
-            Self::At => ("43", (*dice.pick(&["664", "676", "660"])).to_owned(), format!("5550{three:03}")),
+            Self::At => ("43", dice.pick(&["664", "676", "660"]).to_owned(), format!("5550{three:03}")),
             Self::De => ("49", "171".to_owned(), format!("39200{:02}", dice.below(100))),
             Self::Gb => ("44", "7700".to_owned(), format!("900{three:03}")),
             Self::Us => self.landline(dice),
@@ -406,24 +404,24 @@ fn ascii(text: &str) -> String {
 pub fn companies(dice: &mut Dice, n: usize) -> Vec<Company> {
     let mut out: Vec<Company> = Vec::with_capacity(n);
     while out.len() < n {
-        let country = *dice.pick(&COUNTRIES);
-        let (trade, industry) = *dice.pick(&TRADES);
+        let country = dice.pick(&COUNTRIES);
+        let (trade, industry) = dice.pick(&TRADES);
         let suffix = match country {
-            Country::At | Country::De => *dice.pick(&["GmbH", "AG", "KG"]),
+            Country::At | Country::De => dice.pick(&["GmbH", "AG", "KG"]),
             Country::Gb => "Ltd",
-            Country::Us => *dice.pick(&["Inc.", "LLC"]),
+            Country::Us => dice.pick(&["Inc.", "LLC"]),
             Country::Fr => "SAS",
             Country::Se => "AB",
             Country::Au => "Pty Ltd",
         };
-        let noun = *dice.pick(&NOUNS);
+        let noun = dice.pick(&NOUNS);
         let name = format!("{noun} {trade} {suffix}");
         let domain = format!("{}-{}.example", noun.to_lowercase(), trade.to_lowercase());
         if out.iter().any(|c| c.domain == domain) {
             continue;
         }
         let phone = typed(dice, country, false);
-        out.push(Company { name, domain, country, city: *dice.pick(country.cities()), industry, phone });
+        out.push(Company { name, domain, country, city: dice.pick(country.cities()), industry, phone });
     }
     out
 }
@@ -438,7 +436,7 @@ pub fn humans(dice: &mut Dice, companies: &[Company], n: usize) -> Vec<Human> {
         let company = dice.below(companies.len());
         let Company { country, domain, phone, .. } = &companies[company];
         let (firsts, lasts) = country.names();
-        let (first, last) = (*dice.pick(firsts), *dice.pick(lasts));
+        let (first, last) = (dice.pick(firsts), dice.pick(lasts));
         let address = format!("{}.{}@{domain}", ascii(first), ascii(last));
         if !seen.insert(address.clone()) {
             continue;
@@ -447,8 +445,8 @@ pub fn humans(dice: &mut Dice, companies: &[Company], n: usize) -> Vec<Human> {
         out.push(Human {
             first: first.to_owned(),
             last: last.to_owned(),
-            salutation: *dice.pick(&["", "", "Mr.", "Ms.", "Dr.", "Mx."]),
-            title: *dice.pick(&TITLES),
+            salutation: dice.pick(&["", "", "Mr.", "Ms.", "Dr.", "Mx."]),
+            title: dice.pick(&TITLES),
             email: dice.chance(94).then_some(address),
             phone: dice.chance(88).then_some(direct),
             mobile: dice.chance(55).then(|| typed(dice, *country, true)),

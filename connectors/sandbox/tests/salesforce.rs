@@ -1,4 +1,5 @@
 //! The Salesforce sandbox over real sockets: tokens, statuses, faults, http and https.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -423,6 +424,11 @@ async fn special_faults_come_by_the_admin_surface() {
     let (status, body) = api.call("POST", "/sobjects/Contact", Some(person.clone())).await;
     assert_eq!((status, body[0]["errorCode"].as_str()), (400, Some("DUPLICATES_DETECTED")));
     assert_eq!(body[0]["duplicateResut"]["matchResults"][0]["size"], 1);
+    inject(json!({"fault": "upsert_race"})).await;
+    let race = "/sobjects/Case/Tieline_Key__c/race-1";
+    let (status, body) = api.call("PATCH", race, Some(json!({"Subject": "R"}))).await;
+    assert_eq!((status, body[0]["errorCode"].as_str()), (400, Some("DUPLICATE_VALUE")));
+    assert_eq!(api.call("PATCH", race, Some(json!({"Subject": "R"}))).await.0, 200);
     inject(json!({"fault": "daily_limit"})).await;
     let (status, body) = api.call("POST", "/sobjects/Contact", Some(person)).await;
     assert_eq!((status, body[0]["message"].as_str()), (403, Some("TotalRequests Limit exceeded.")));

@@ -224,45 +224,41 @@ async fn record(State(shared): App, Path(id): Path<String>) -> Response {
     });
     let Some((id, object, record, fields)) = found else { return StatusCode::NOT_FOUND.into_response() };
     let related = related(&shared, &object, &id);
-    Json(json!({"id": id, "object": object, "record": record, "fields": fields, "related": related}))
-        .into_response()
+    let layout = shown(&object);
+    Json(json!({
+        "id": id, "object": object, "record": record, "fields": fields, "layout": layout, "related": related,
+    }))
+    .into_response()
 }
 
+/// The lists beside a record, in the order shown.
 fn related(shared: &Shared, object: &str, id: &str) -> Value {
-    const CASES: &str =
-        "SELECT Id, CaseNumber, Subject, Status, Priority, CreatedDate, IsClosed FROM Case WHERE";
-    let cases =
-        |field: &str| run(shared, &format!("{CASES} {field} = '{id}' ORDER BY CreatedDate DESC LIMIT 20"));
-    let tasks = |field: &str| {
-        run(
-            shared,
-            &format!(
-                "SELECT Id, Subject, Status, CallType, CreatedDate FROM Task WHERE {field} = '{id}' ORDER BY CreatedDate DESC LIMIT 20"
-            ),
-        )
+    const CASE: &str = "SELECT Id, CaseNumber, Subject, Status, Priority, CreatedDate, IsClosed FROM Case";
+    const TASK: &str = "SELECT Id, Subject, Status, CallType, CreatedDate FROM Task";
+    const FILE: &str = "SELECT Id, ContentDocument.Title, ContentDocument.FileExtension, \
+        ContentDocument.ContentSize, ContentDocument.LatestPublishedVersionId FROM ContentDocumentLink";
+    const CONTACT: &str = "SELECT Id, Name, Title, Phone, Email FROM Contact";
+    const COMMENT: &str = "SELECT Id, CommentBody, CreatedDate, CreatedBy.Name FROM CaseComment";
+    let latest = "ORDER BY CreatedDate DESC LIMIT 20";
+    let lists: &[(&str, String)] = match object {
+        "Contact" => &[
+            ("Cases", format!("{CASE} WHERE ContactId = '{id}' {latest}")),
+            ("Activity", format!("{TASK} WHERE WhoId = '{id}' {latest}")),
+            ("Files", format!("{FILE} WHERE LinkedEntityId = '{id}'")),
+        ],
+        "Account" => &[
+            ("Contacts", format!("{CONTACT} WHERE AccountId = '{id}' ORDER BY Name LIMIT 50")),
+            ("Cases", format!("{CASE} WHERE AccountId = '{id}' {latest}")),
+        ],
+        "Case" => &[
+            ("Files", format!("{FILE} WHERE LinkedEntityId = '{id}'")),
+            ("Comments", format!("{COMMENT} WHERE ParentId = '{id}' ORDER BY CreatedDate")),
+            ("Activity", format!("{TASK} WHERE WhatId = '{id}' {latest}")),
+        ],
+        "Lead" => &[("Activity", format!("{TASK} WHERE WhoId = '{id}' {latest}"))],
+        _ => &[],
     };
-    let files = || {
-        run(
-            shared,
-            &format!(
-                "SELECT Id, ContentDocument.Title, ContentDocument.FileExtension, ContentDocument.ContentSize, ContentDocument.LatestPublishedVersionId FROM ContentDocumentLink WHERE LinkedEntityId = '{id}'"
-            ),
-        )
-    };
-    match object {
-        "Contact" => json!({"Cases": cases("ContactId"), "Activity": tasks("WhoId"), "Files": files()}),
-        "Account" => json!({
-            "Contacts": run(shared, &format!("SELECT Id, Name, Title, Phone, Email FROM Contact WHERE AccountId = '{id}' ORDER BY Name LIMIT 50")),
-            "Cases": cases("AccountId"),
-        }),
-        "Case" => json!({
-            "Files": files(),
-            "Comments": run(shared, &format!("SELECT Id, CommentBody, CreatedDate, CreatedBy.Name FROM CaseComment WHERE ParentId = '{id}' ORDER BY CreatedDate")),
-            "Activity": tasks("WhatId"),
-        }),
-        "Lead" => json!({"Activity": tasks("WhoId")}),
-        _ => json!({}),
-    }
+    lists.iter().map(|(name, query)| json!({"name": name, "rows": run(shared, query)})).collect()
 }
 
 async fn list(State(shared): App, Path(object): Path<String>) -> Response {

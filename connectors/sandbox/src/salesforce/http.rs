@@ -336,6 +336,17 @@ async fn faulty(shared: &Arc<Shared>, fault: &Any, call: &Call, token: &str) -> 
             world.org.duplicate_next = false;
             Outcome::Answer(answer)
         }
+        Any::Special(Special::UpsertRace) => {
+            let answer = shared.world().answer(call);
+            let id = match &answer.payload {
+                Payload::Json(body) if answer.status == 201 => body["id"].as_str().map(str::to_owned),
+                Payload::Json(_) | Payload::Empty | Payload::Bytes(_) => None,
+            };
+            let Some(id) = id else { return Outcome::Answer(answer) };
+            let key = call.path.get(2).map_or("Tieline_Key__c", String::as_str);
+            let says = format!("duplicate value found: {key} duplicates value on record with id: {id}");
+            ApiError::field("DUPLICATE_VALUE", says, &[]).into()
+        }
         Any::Special(Special::SessionNotValid) => {
             let says = "This session is not valid for use with the REST API";
             ApiError::new(401, "INVALID_SESSION_ID", says).into()

@@ -178,7 +178,8 @@ impl Desk {
         expiry(&claims["exp"], switches)?;
         let audiences = match &claims["aud"] {
             Value::Array(all) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            one => vec![one.as_str().unwrap_or_default().to_owned()],
+            Value::String(one) => vec![one.clone()],
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
         };
         let known = |aud: &String| {
             self.audiences.iter().any(|a| a.trim_end_matches('/') == aud.trim_end_matches('/'))

@@ -353,7 +353,12 @@ impl Schema {
                             SYSTEM.lines().map(Field::read).collect::<std::result::Result<Vec<_>, _>>()?;
                         if matches!(
                             *name,
-                            "CaseComment" | "ContentDocumentLink" | "User" | "Group" | "Organization"
+                            "CaseComment"
+                                | "ContentDocumentLink"
+                                | "User"
+                                | "Group"
+                                | "Organization"
+                                | "RecordType"
                         ) {
                             fields.retain(|f| f.name != "OwnerId");
                         }

@@ -203,6 +203,14 @@ fn users(org: &mut Org, at: OffsetDateTime) -> (BTreeMap<String, Login>, Vec<Str
         json!({"Name": "Support Queue", "DeveloperName": "Support_Queue", "Type": "Queue"}),
     );
     org.queue = queue;
+    let record_type = org.mint("012");
+    raw(
+        org,
+        "RecordType",
+        &record_type,
+        at,
+        json!({"Name": "Support", "DeveloperName": "Support", "SobjectType": "Case", "IsActive": true}),
+    );
     let people = [
         ("integration", "Tieline", "Integration", true, false),
         ("agent.alma", "Alma", "Brandtner", true, true),
@@ -307,15 +315,15 @@ impl Filler<'_> {
     }
 
     fn case(&mut self, contact: &str, agents: &[String], closed: bool) {
-        let (subject, reason, kind) = *self.dice.pick(&SUBJECTS);
+        let (subject, reason, kind) = self.dice.pick(&SUBJECTS);
         let status = if closed {
             "Closed"
         } else {
-            *self.dice.pick(&["New", "Working", "Working", "On Hold", "Escalated"])
+            self.dice.pick(&["New", "Working", "Working", "On Hold", "Escalated"])
         };
-        let origin = *self.dice.pick(&["Phone", "Email", "Web", "Chat"]);
-        let priority = *self.dice.pick(&["Low", "Medium", "Medium", "High"]);
-        let owner = self.dice.pick(agents).clone();
+        let origin = self.dice.pick(&["Phone", "Email", "Web", "Chat"]);
+        let priority = self.dice.pick(&["Low", "Medium", "Medium", "High"]);
+        let owner = self.dice.pick(agents);
         let age = self.days(if closed { 300 } else { 30 });
         let fields = json!({"Subject": subject, "Reason": reason, "Type": kind, "Status": status, "Origin": origin,
             "Priority": priority, "ContactId": contact, "OwnerId": owner});

@@ -428,9 +428,8 @@ impl<'a> Parser<'a> {
             TokenKind::Text(text) => Some(Literal::Text(text)),
             TokenKind::Number(text) => number(&text),
             TokenKind::Word(word) => {
-                let relative = self.relative(&word)?;
-                if relative.is_some() {
-                    return Ok(relative.expect("checked"));
+                if let Some(relative) = self.relative(&word)? {
+                    return Ok(relative);
                 }
                 match word.to_ascii_lowercase().as_str() {
                     "true" => Some(Literal::Bool(true)),
