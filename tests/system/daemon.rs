@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tieline_model::Refusal;
-use tieline_model::live::{PanelFrame, SignedIn};
+use tieline_model::live::SignedIn;
 use tieline_sandbox::keys::AppKey;
 use tieline_sandbox::salesforce::{CONSUMER_KEY, INTEGRATION_USER, Options, Running, Sandbox};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -276,7 +276,7 @@ impl Daemon {
 /// Only so that frames stay in step with the schema.
 #[test]
 fn a_frame_reads_as_it_is_written() {
-    let bye = PanelFrame::Bye { reason: "stopping".into(), reconnect_in: None };
+    let bye = tieline_model::live::PanelFrame::Bye { reason: "stopping".into(), reconnect_in: None };
     let text = serde_json::to_string(&bye).expect("JSON");
-    assert_eq!(serde_json::from_str::<PanelFrame>(&text).expect("the same"), bye);
+    assert_eq!(serde_json::from_str::<tieline_model::live::PanelFrame>(&text).expect("the same"), bye);
 }
