@@ -1,8 +1,8 @@
 //! What the tests need from the machine: installed where that is allowed, else one sentence with the way out.
 
-use crate::workspace::{command, on_path, root, run};
+use crate::workspace::{command, on_path, root, run, target};
 use anyhow::{Context, Result, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A Debian package and a program it brings.
 struct Debian {
@@ -13,9 +13,18 @@ struct Debian {
 
 const BROKER: Debian =
     Debian { program: "rabbitmq-server", package: "rabbitmq-server", wanted_for: "the tests of the bus" };
+const BROWSER: Debian = Debian { program: "chromium", package: "chromium", wanted_for: "the browser tests" };
+const PYTHON: Debian =
+    Debian { program: "python3", package: "python3", wanted_for: "the tests by clients of others" };
+
 /// RabbitMQ's server.
 pub(crate) fn broker() -> Result<()> {
     debian(&BROKER)
+}
+
+/// A Chromium to drive.
+pub(crate) fn browser() -> Result<()> {
+    debian(&BROWSER)
 }
 
 /// Node and npm. They come with the toolchain, so they are only looked for.
@@ -41,6 +50,32 @@ pub(crate) fn npm_packages(folder: &str) -> Result<()> {
     run(command("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(dir)).with_context(|| {
         format!("the npm packages of {folder}/ cannot be installed: is a registry reachable?")
     })
+}
+
+/// A Python with the packages of a folder's `requirements.txt`, kept under the target directory; gives its `python`.
+pub(crate) fn python_for(folder: &str) -> Result<PathBuf> {
+    debian(&PYTHON)?;
+    let wanted = root().join(folder).join("requirements.txt");
+    let home = target()?.join("python").join(folder.replace('/', "-"));
+    let python = home.join("bin/python");
+    let marker = home.join("installed.txt");
+    if python.is_file() && same(&wanted, &marker) {
+        return Ok(python);
+    }
+    println!("  installing the Python packages of {folder}/");
+    let make = || run(command("python3").args(["-m", "venv", "--clear"]).arg(&home));
+    if make().is_err() {
+        apt_get("python3-venv", PYTHON.wanted_for)?;
+        make()?;
+    }
+    let mut pip = command(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(&wanted);
+    run(&mut pip).with_context(|| {
+        format!("the packages of {folder}/ cannot be installed: is a package index reachable?")
+    })?;
+    std::fs::copy(&wanted, &marker).context("cannot note what was installed")?;
+    Ok(python)
 }
 
 fn debian(wanted: &Debian) -> Result<()> {
@@ -86,4 +121,8 @@ fn is_newer(a: &Path, b: &Path) -> bool {
         (Some(a), Some(b)) => a >= b,
         (Some(_), None) | (None, Some(_)) | (None, None) => false,
     }
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((std::fs::read(a), std::fs::read(b)), (Ok(a), Ok(b)) if a == b)
 }

@@ -29,11 +29,12 @@ struct Part {
 }
 
 /// In this order: the daemon's build takes in `web/dist`, and `generated` reads what the parts before it ran.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part { name: "format", budget: Duration::from_secs(30), run: format },
     Part { name: "web", budget: Duration::from_secs(120), run: web },
     Part { name: "lints", budget: Duration::from_secs(300), run: lints },
     Part { name: "rust", budget: Duration::from_secs(540), run: rust },
+    Part { name: "browser", budget: Duration::from_secs(120), run: browser },
     Part { name: "generated", budget: Duration::from_secs(30), run: generated },
 ];
 
@@ -130,6 +131,17 @@ fn rust(args: &Args) -> Result<()> {
         run_and_keep(long(args, &mut tests), &results::fresh("rust.txt")?)?;
     }
     run_command(cargo().args(["test", "--workspace", "--doc"]))
+}
+
+/// The whole way in a real browser, over both buses; the demo that it starts is the one people start.
+fn browser(_: &Args) -> Result<()> {
+    prerequisites::browser()?;
+    prerequisites::broker()?;
+    prerequisites::npm_packages("tests/e2e")?;
+    let python = prerequisites::python_for("tests/e2e")?;
+    let mut tests = command("node");
+    tests.arg("tests/e2e/run.mjs").arg("--junit").arg(results::fresh("browser.xml")?);
+    run_command(tests.env("TIELINE_PYTHON", python))
 }
 
 /// What is committed and generated is what would be generated now.
