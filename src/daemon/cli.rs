@@ -153,9 +153,9 @@ async fn dead_letters(settings: &Settings, verb: DeadLetters) -> anyhow::Result<
     if !good {
         anyhow::bail!("{}", body["message"].as_str().unwrap_or("the daemon refused"));
     }
-    match body {
-        serde_json::Value::Array(letters) => letters.iter().for_each(|letter| println!("{letter}")),
-        other => println!("{other}"),
+    match body.as_array() {
+        Some(letters) => letters.iter().for_each(|letter| println!("{letter}")),
+        None => println!("{body}"),
     }
     Ok(())
 }

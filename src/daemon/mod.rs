@@ -13,7 +13,7 @@ use crate::auth::Auth;
 use crate::bus::{self, Seal};
 use crate::dispatch::{self, Lane, Pop, Pops};
 use crate::drive::Drive;
-use crate::http::{Edge, Hub, Readiness};
+use crate::http::{Edge, Hub, Readiness, Source};
 use crate::journal::{MasterKey, Sqlite, Store};
 use crate::settings::{self, Settings};
 use anyhow::Context;
@@ -43,46 +43,26 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::start());
     let store = open_journal(&settings).await?;
     let hub = Hub::new(store.clone());
-
     let tenants = settings.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.policy())).collect();
-    let observer = hub.observer();
-    let (drive, handle) = Drive::open(store.clone(), clock.clone(), observer, tenants, rand::random).await?;
+    let (drive, handle) =
+        Drive::open(store.clone(), clock.clone(), hub.observer(), tenants, rand::random).await?;
+    let core = Core { settings, clock, store, hub, handle };
 
-    let intake = bus::Intake::new(countries(&settings));
-    let bus = bus::start(bus::Wiring {
-        settings: settings.bus.clone(),
-        store: store.clone(),
-        engines: Arc::new(handle.clone()),
-        intake: intake.clone(),
-        connections: connections(&settings),
-        seal: Seal::new(&settings::read_or_make_key(&settings.auth.key_file)?),
-    });
-
-    let stop_lanes = CancellationToken::new();
-    let pops: Arc<dyn Pops> = Arc::new(ToPanels(hub.clone()));
-    let lanes = lanes(&settings, &store, &handle, &clock, &pops)?;
-    let mut working = JoinSet::new();
-    for lane in &lanes {
-        let feed = bus.log_wanted(lane.tenant(), &lane.info().id).context("a tenant without an engine")?;
-        working.spawn(lane.clone().run(feed, stop_lanes.clone()));
-    }
-
-    let key = settings::read_or_make_key(&settings.auth.key_file)?;
-    let auth = Arc::new(Auth::new(&settings, &key, clock.clone())?);
-    let edge = Edge::bind(crate::http::Parts {
-        settings: settings.clone(),
-        auth,
-        drive: handle.clone(),
-        hub,
-        clock: clock.clone(),
-        intake: admin::intake(intake),
-        admin: Some(Arc::new(admin::Verbs::new(store.clone(), clock.clone(), handle.tenants()))),
-        readiness: Readiness::default(),
-        metrics: vec![metrics::of_lanes(lanes.clone()), metrics::of_bus(bus.meter())],
-    })
-    .await?;
+    let key = settings::read_or_make_key(&core.settings.auth.key_file)?;
+    let intake = bus::Intake::new(countries(&core.settings));
+    let bus = start_bus(&core, intake.clone(), &key);
+    let lanes = lanes(&core)?;
+    let edge =
+        edge(&core, intake, &key, vec![metrics::of_lanes(lanes.clone()), metrics::of_bus(bus.meter())])
+            .await?;
     say_where(&edge)?;
 
+    let stop_lanes = CancellationToken::new();
+    let mut working = JoinSet::new();
+    for lane in lanes {
+        let feed = bus.log_wanted(lane.tenant(), &lane.info().id).context("a tenant without an engine")?;
+        working.spawn(lane.run(feed, stop_lanes.clone()));
+    }
     let (stop_drive, drive_stops) = tokio::sync::oneshot::channel::<()>();
     let mut engines = tokio::spawn(drive.run(async {
         // A dropped sender stops it too.
@@ -99,19 +79,64 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tracing::info!("stopping: listeners, then logs under way, then the bus, then the journal");
     stop_edge.cancel();
     if !serving.is_finished() {
-        let _ = serving.await;
+        serving.await.context("the listeners ended in a panic")?;
     }
     stop_lanes.cancel();
-    let lanes_done = async { while working.join_next().await.is_some() {} };
-    if tokio::time::timeout(LANES_STOP_WITHIN, lanes_done).await.is_err() {
-        tracing::warn!("logs under way were left; they go on after the next start");
-    }
+    finish_logs(working).await;
     bus.shutdown().await;
     drop(stop_drive);
     if !engines.is_finished() {
         engines.await.context("the engines ended in a panic")??;
     }
     outcome
+}
+
+/// What the rooms are wired from.
+struct Core {
+    settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
+    hub: Hub,
+    handle: crate::drive::Handle,
+}
+
+fn start_bus(core: &Core, intake: bus::Intake, key: &[u8; 32]) -> bus::Running {
+    bus::start(bus::Wiring {
+        settings: core.settings.bus.clone(),
+        store: core.store.clone(),
+        engines: Arc::new(core.handle.clone()),
+        intake,
+        connections: connections(&core.settings),
+        seal: Seal::new(key),
+    })
+}
+
+async fn edge(
+    core: &Core,
+    intake: bus::Intake,
+    key: &[u8; 32],
+    metrics: Vec<Source>,
+) -> anyhow::Result<Edge> {
+    let verbs = admin::Verbs::new(core.store.clone(), core.clock.clone(), core.handle.tenants());
+    let edge = Edge::bind(crate::http::Parts {
+        settings: core.settings.clone(),
+        auth: Arc::new(Auth::new(&core.settings, key, core.clock.clone())?),
+        drive: core.handle.clone(),
+        hub: core.hub.clone(),
+        clock: core.clock.clone(),
+        intake: admin::intake(intake),
+        admin: Some(Arc::new(verbs)),
+        readiness: Readiness::default(),
+        metrics,
+    });
+    Ok(edge.await?)
+}
+
+async fn finish_logs(mut working: JoinSet<()>) {
+    let done = async { while working.join_next().await.is_some() {} };
+    if tokio::time::timeout(LANES_STOP_WITHIN, done).await.is_err() {
+        tracing::warn!("logs under way were left; they go on after the next start");
+    }
 }
 
 async fn open_journal(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
@@ -140,29 +165,24 @@ fn connections(settings: &Settings) -> Vec<(TenantId, tieline_model::ConnectionI
     all.flat_map(|(id, tenant)| tenant.connections.keys().map(|c| (id.clone(), c.clone()))).collect()
 }
 
-fn lanes(
-    settings: &Settings,
-    store: &Arc<dyn Store>,
-    drive: &crate::drive::Handle,
-    clock: &Arc<dyn Clock>,
-    pops: &Arc<dyn Pops>,
-) -> anyhow::Result<Vec<Arc<Lane>>> {
+fn lanes(core: &Core) -> anyhow::Result<Vec<Arc<Lane>>> {
+    let pops: Arc<dyn Pops> = Arc::new(ToPanels(core.hub.clone()));
     let mut lanes = Vec::new();
-    for (tenant_id, tenant) in &settings.tenants {
+    for (tenant_id, tenant) in &core.settings.tenants {
         let infos = tenant.policy().connections;
         for (place, info) in infos.into_iter().enumerate() {
             let Some(connection) = tenant.connections.get(&info.id) else { continue };
             lanes.push(Lane::new(dispatch::Parts {
                 tenant: tenant_id.clone(),
-                connector: connectors::build(&info.id, connection, tenant, clock)?,
+                connector: connectors::build(&info.id, connection, tenant, &core.clock)?,
                 info,
                 pops_here: place == 0,
                 own_numbers: tenant.own_numbers.clone(),
-                store: store.clone(),
-                drive: drive.clone(),
+                store: core.store.clone(),
+                drive: core.handle.clone(),
                 pops: pops.clone(),
-                clock: clock.clone(),
-                settings: settings.dispatch.clone(),
+                clock: core.clock.clone(),
+                settings: core.settings.dispatch.clone(),
                 chance: Arc::new(rand::random::<f64>),
             }));
         }

@@ -1,5 +1,10 @@
 //! Our account of one interaction, made from its journal rows. Pure: the same rows give the same log.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a reader of the journal looks for a few kinds of events; the rest do not concern it"
+)]
+
 use crate::journal::Recorded;
 use std::collections::HashMap;
 use tieline_model::content::{Content, ContentRef, Person, Remarks};

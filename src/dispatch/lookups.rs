@@ -2,6 +2,11 @@
 //! interaction by then. They expire with the offer, so nothing of them is kept over a restart: what is open then is
 //! found in the engine.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a reader of the journal looks for a few kinds of events; the rest do not concern it"
+)]
+
 use super::gate::Kind;
 use super::{Counts, Lane, Pop};
 use crate::drive;

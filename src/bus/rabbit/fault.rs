@@ -51,6 +51,7 @@ impl Fault {
 }
 
 /// The broker's or the system's own words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "another crate's enum, of which a few variants matter")]
 pub(super) fn said(error: &lapin::Error) -> String {
     match error.kind() {
         ErrorKind::ProtocolError(error) => error.to_string(),

@@ -177,6 +177,7 @@ pub(super) async fn refuse(
     acknowledge(session, delivery).await
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "another crate's enum, of which a few variants matter")]
 fn worn_out(delivery: &Delivery) -> Option<Rejected> {
     let headers = delivery.properties.headers().as_ref()?;
     let deliveries = match headers.inner().get("x-delivery-count")? {
