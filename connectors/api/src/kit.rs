@@ -133,6 +133,7 @@ trials! {
         a_crash_at_any_moment_makes_nothing_twice "D6, F1"
         a_lost_answer_to_an_update_loses_nothing "D6"
         a_lost_answer_under_a_named_case_makes_nothing_twice "D6"
+        the_same_log_twice_at_once_is_one_record "D6"
         many_at_once_share_one_login "D8"
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tieline_connector_api::connector::HistoryEntry;
+use tieline_connector_api::phone::is_withheld;
 use tieline_model::Timestamp;
 use tieline_model::content::Person;
 use tieline_model::crm::{Basis, Certainty, Channel, Line, Log, Match, Outcome, Record, Side};
@@ -264,7 +265,7 @@ pub(crate) fn create_set(log: &Log, settings: &Settings) -> Fields {
     put("RecordTypeId", case.record_type_id.clone());
     put("SuppliedName", customer(&log.person));
     put("SuppliedEmail", log.person.email.as_deref().and_then(email));
-    put("SuppliedPhone", log.person.phone.as_deref().map(|phone| one_line(phone, PHONE_UNITS)));
+    put("SuppliedPhone", phone(&log.person));
     fields.extend(update_set(log, settings));
     fields.retain(|_, value| !value.is_null());
     fields
@@ -314,6 +315,12 @@ pub(crate) fn email(text: &str) -> Option<String> {
     (plain(user) && plain(host) && dots && text.len() <= NAME_UNITS).then(|| text.to_owned())
 }
 
+/// A number for a phone field. What telephone systems write for a hidden number is none.
+fn phone(person: &Person) -> Option<String> {
+    let given = person.phone.as_deref().filter(|text| !is_withheld(text))?;
+    Some(one_line(given, PHONE_UNITS))
+}
+
 /// First and last name; Salesforce wants a last name always.
 pub(crate) fn names(person: &Person) -> (Option<String>, String) {
     let given = person.first_name.as_deref().map(|n| one_line(n, PHONE_UNITS)).filter(|n| !n.is_empty());
@@ -334,12 +341,11 @@ pub(crate) fn names(person: &Person) -> (Option<String>, String) {
 pub(crate) fn contact_fields(person: &Person) -> Fields {
     let (first, last) = names(person);
     let mut fields = Fields::new();
-    let phone = person.phone.as_deref().filter(|p| !tieline_connector_api::phone::is_withheld(p));
     for (name, value) in [
         ("FirstName", first),
         ("LastName", Some(last)),
         ("Email", person.email.as_deref().and_then(email)),
-        ("Phone", phone.map(|phone| one_line(phone, PHONE_UNITS))),
+        ("Phone", phone(person)),
     ] {
         if let Some(value) = value {
             fields.insert(name.into(), value.into());
@@ -724,6 +730,7 @@ pub(crate) fn soql_links(document: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use tieline_model::content::Remarks;
 
     fn settings(patch: Value) -> Settings {
@@ -977,5 +984,70 @@ Notes: VIP
             [("003Hs00000A1b2c", Certainty::Exact), ("003Hs00000A1b2dIAB", Certainty::Normalised)]
         );
         assert_eq!(ranked[0].subtitle.as_deref(), Some("Looms"));
+    }
+
+    // proves E2
+    #[test]
+    fn a_hidden_number_is_never_stored() {
+        let hidden =
+            Person { phone: Some("Anonymous".into()), name: Some("Ada".into()), ..Person::default() };
+        assert!(!contact_fields(&hidden).contains_key("Phone"));
+        let log = Log { person: hidden, ..log() };
+        assert!(!create_set(&log, &settings(json!({}))).contains_key("SuppliedPhone"));
+    }
+
+    /// What Salesforce reads in a literal, by its own list of escapes.
+    fn unescaped(literal: &str) -> Option<String> {
+        let inner = literal.strip_prefix('\'')?.strip_suffix('\'')?;
+        let (mut out, mut chars) = (String::new(), inner.chars());
+        while let Some(c) = chars.next() {
+            out.push(match c {
+                '\'' => return None,
+                '\\' => match chars.next()? {
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    'b' => '\u{8}',
+                    'f' => '\u{c}',
+                    c @ ('\\' | '\'' | '"') => c,
+                    _ => return None,
+                },
+                c => c,
+            });
+        }
+        Some(out)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_literal_means_what_was_typed(text in any::<String>()) {
+            let literal = soql_text(&text);
+            prop_assert_eq!(unescaped(&literal), Some(text));
+        }
+
+        #[test]
+        fn a_phrase_has_no_bare_reserved_sign(text in any::<String>()) {
+            let phrase = sosl_phrase(&text);
+            let mut chars = phrase[1..phrase.len() - 1].chars();
+            while let Some(c) = chars.next() {
+                if c == '\\' {
+                    prop_assert!(chars.next().is_some());
+                } else {
+                    let reserved = "?&|!{}[]()^~*:\"'+-".contains(c);
+                    prop_assert!(!reserved, "a bare reserved sign");
+                }
+            }
+        }
+
+        #[test]
+        fn a_cut_keeps_both_limits_and_the_beginning(text in any::<String>(), units_max in 5_usize..60, bytes_max in 8_usize..60) {
+            let Cut { text: short, cut } = cut(&text, units_max, bytes_max, "[…]");
+            prop_assert!(units(&short) <= units_max && short.len() <= bytes_max);
+            let kept = if cut { short.strip_suffix("[…]").unwrap() } else { &short };
+            prop_assert!(text.starts_with(kept));
+            prop_assert_eq!(cut, short != text);
+        }
     }
 }

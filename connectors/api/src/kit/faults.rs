@@ -206,6 +206,25 @@ pub(super) async fn a_lost_answer_under_a_named_case_makes_nothing_twice(ctx: &C
     Ok(())
 }
 
+/// Two daemons that both believe they own a log, as after a takeover.
+pub(super) async fn the_same_log_twice_at_once_is_one_record(ctx: &Ctx<'_>) -> Verdict {
+    for _ in 0..8 {
+        let log = ctx.log();
+        let (mut one, mut two) = (Desk::new(Progress::default()), Desk::new(Progress::default()));
+        let (first, second) = (ctx.reader.clone(), ctx.connect());
+        let answers = tokio::join!(first.upsert_log(&log, &mut one), second.upsert_log(&log, &mut two));
+        for answer in [&answers.0, &answers.1] {
+            let said = kind(answer);
+            holds(matches!(said, "done" | "retry"), format!("the slower of two gets {said}"))?;
+        }
+        let first = ctx.settle(&log, &mut one.progress).await?;
+        let second = ctx.settle(&log, &mut two.progress).await?;
+        holds(first.record == second.record, "two deliveries of one log went to two records")?;
+        ctx.record(&log).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn many_at_once_share_one_login(ctx: &Ctx<'_>) -> Verdict {
     let connector = ctx.connect();
     connector.find(&by_email(&ctx.email())).await.map_err(|e| e.to_string())?;
