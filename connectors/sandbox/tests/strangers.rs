@@ -4,14 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use tieline_sandbox::keys::AppKey;
 use tieline_sandbox::salesforce::{
     CONSUMER_KEY, CONSUMER_SECRET, INTEGRATION_USER, Options, Running, Sandbox,
 };
-
-/// Installing is done by one test at a time.
-static INSTALLING: Mutex<()> = Mutex::new(());
 
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/strangers")
@@ -29,8 +25,12 @@ fn run(what: &str, command: &mut Command) {
 
 /// Installs into a folder below the target folder, unless the same lock file is installed there already.
 fn installed(name: &str, lock: &str, install: impl FnOnce(&Path)) -> PathBuf {
-    let _one = INSTALLING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("strangers").join(name);
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("strangers");
+    fs::create_dir_all(&all).unwrap();
+    // Tests may be processes of their own; the lock ends with the file.
+    let lock_file = fs::File::create(all.join(format!("{name}.lock"))).unwrap();
+    lock_file.lock().unwrap();
+    let home = all.join(name);
     let mark = home.join("installed");
     let wanted = fs::read(scripts().join(lock)).unwrap();
     if fs::read(&mark).is_ok_and(|there| there == wanted) {

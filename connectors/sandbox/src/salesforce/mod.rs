@@ -1,6 +1,6 @@
-//! Salesforce: OAuth, REST, SOQL, SOSL, and a console page that speaks Open CTI, by the project's fact sheet
-//! (`docs/crm/salesforce.md` where it is published). Two listeners, because the address of tokens and the address
-//! of the API differ, and a client that ignores `instance_url` must fail.
+//! Salesforce: OAuth, REST, SOQL, SOSL, and a console page that speaks Open CTI, by the project's fact sheet ("sheet"
+//! with a section number below). Two listeners, because the address of tokens and the address of the API differ, and
+//! a client that ignores `instance_url` must fail.
 
 mod composite;
 mod drive;
