@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tieline_sandbox::keys::AppKey;
 use tieline_sandbox::salesforce::{CONSUMER_KEY, CONSUMER_SECRET, INTEGRATION_USER, Options, Sandbox};
 
@@ -35,10 +35,10 @@ struct Salesforce {
     /// Serve https with a CA made at the run.
     #[arg(long)]
     tls: bool,
-    /// Where the app's private key (PEM) is read from, or written to when it is not there.
+    /// Where the app's private key (PEM) is written, for its owner only.
     #[arg(long)]
     key_file: Option<PathBuf>,
-    /// Where the app's certificate (PEM) is read from or written to; goes with --key-file.
+    /// Where the app's certificate (PEM) is written. When it and the key are there already, they are used again.
     #[arg(long, requires = "key_file")]
     certificate_file: Option<PathBuf>,
     /// Where the CA's certificate is written with --tls.
@@ -67,7 +67,7 @@ fn app_key(args: &Salesforce) -> anyhow::Result<AppKey> {
     let (Some(key_file), Some(certificate_file)) = (&args.key_file, &args.certificate_file) else {
         let key = AppKey::generate()?;
         if let Some(path) = &args.key_file {
-            std::fs::write(path, &key.private_pem).with_context(|| format!("writing {}", path.display()))?;
+            write_secret(path, &key.private_pem)?;
         }
         return Ok(key);
     };
@@ -76,10 +76,21 @@ fn app_key(args: &Salesforce) -> anyhow::Result<AppKey> {
         return Ok(AppKey { private_pem: String::new(), public_pem: String::new(), certificate_pem });
     }
     let key = AppKey::generate()?;
-    std::fs::write(key_file, &key.private_pem).with_context(|| format!("writing {}", key_file.display()))?;
+    write_secret(key_file, &key.private_pem)?;
     std::fs::write(certificate_file, &key.certificate_pem)
         .with_context(|| format!("writing {}", certificate_file.display()))?;
     Ok(key)
+}
+
+/// Writes a file that only its owner may read.
+fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut how = std::fs::OpenOptions::new();
+    how.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
+    let mut file = how.open(path).with_context(|| format!("writing {}", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }
 
 async fn salesforce(args: Salesforce) -> anyhow::Result<()> {

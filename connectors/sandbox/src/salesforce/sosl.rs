@@ -397,16 +397,32 @@ fn index(field: &Field, value: &str, suffix: bool) -> (Vec<String>, Vec<String>)
     (words, whole)
 }
 
+/// Whether a word fits, wildcards and all; in time that grows with both lengths and no faster.
 fn wild(word: &[Glyph], text: &str) -> bool {
-    fn from(word: &[Glyph], text: &[char]) -> bool {
-        match word.split_first() {
-            None => text.is_empty(),
-            Some((Glyph::Many, rest)) => (0..=text.len()).any(|skip| from(rest, &text[skip..])),
-            Some((Glyph::One, rest)) => !text.is_empty() && from(rest, &text[1..]),
-            Some((Glyph::Char(c), rest)) => text.first() == Some(c) && from(rest, &text[1..]),
+    let text: Vec<char> = text.chars().collect();
+    // Which lengths of the text the glyphs so far can cover.
+    let mut reach = vec![false; text.len() + 1];
+    reach[0] = true;
+    for glyph in word {
+        let mut next = vec![false; text.len() + 1];
+        match glyph {
+            Glyph::Many => {
+                let mut seen = false;
+                for (there, before) in next.iter_mut().zip(&reach) {
+                    seen |= before;
+                    *there = seen;
+                }
+            }
+            Glyph::One => next[1..].copy_from_slice(&reach[..text.len()]),
+            Glyph::Char(c) => {
+                for (i, t) in text.iter().enumerate() {
+                    next[i + 1] = reach[i] && t == c;
+                }
+            }
         }
+        reach = next;
     }
-    from(word, &text.chars().collect::<Vec<char>>())
+    reach[text.len()]
 }
 
 fn phrase(words: &[Vec<Glyph>], field: &Field, value: &str, suffix: bool) -> bool {

@@ -359,7 +359,13 @@ impl<'a> Parser<'a> {
 
     fn unary(&mut self) -> Result<Condition> {
         if self.word("NOT") {
-            return Ok(Condition::Not(Box::new(self.unary()?)));
+            self.depth += 1;
+            if self.depth > DEPTH_MAX {
+                return Err(self.unexpected());
+            }
+            let inner = self.unary()?;
+            self.depth -= 1;
+            return Ok(Condition::Not(Box::new(inner)));
         }
         if self.sign("(") {
             let inner = self.condition()?;

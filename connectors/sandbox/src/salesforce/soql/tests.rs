@@ -112,6 +112,13 @@ fn and_mixed_with_or_needs_parentheses() {
 }
 
 #[test]
+fn nesting_has_an_end() {
+    for deep in [format!("{}Name = 'x'", "NOT ".repeat(3_000)), format!("{}Name = 'x'", "(".repeat(3_000))] {
+        assert_eq!(refused(&format!("SELECT Id FROM Contact WHERE {deep}")).0, "MALFORMED_QUERY");
+    }
+}
+
+#[test]
 fn errors_name_what_is_wrong() {
     let (code, message) = refused("SELECT Id, Nope FROM Contact");
     assert_eq!(code, "INVALID_FIELD");
