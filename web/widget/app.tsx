@@ -1,6 +1,7 @@
 // The chat in its frame: form, queue, talk, end.
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { focusNow } from "../shared/focus";
 import { useGrowing } from "../shared/grow";
 import { Icon } from "../shared/icons";
 import { MessageText } from "../shared/message-text";
@@ -31,7 +32,7 @@ export function Chat({ control, title, onMinimise, onAgain }: ChatProps): JSX.El
       {endAsked && !over && (
         <div class="bar bar-ask" role="alertdialog" aria-label={t.endSure}>
           <span>{t.endSure}</span>
-          <button class="small small-main" autoFocus onClick={() => { setEndAsked(false); control.end(); }}>{t.endYes}</button>
+          <button class="small small-main" ref={focusNow} onClick={() => { setEndAsked(false); control.end(); }}>{t.endYes}</button>
           <button class="small" onClick={() => setEndAsked(false)}>{t.endNo}</button>
         </div>
       )}

@@ -1,6 +1,7 @@
 // One chat: who, what was said, what can be done with it.
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { focusNow } from "../../shared/focus";
 import { Icon } from "../../shared/icons";
 import { MessageText } from "../../shared/message-text";
 import { useSecond } from "../../shared/store";
@@ -79,7 +80,7 @@ function Head({ item, sheet, onSheet, endAsked, onEndAsked, onBack }: Props): JS
       {endAsked && item.ended_at === null && (
         <div class="ask" role="alertdialog" aria-label={t.chat.endSure}>
           <span>{t.chat.endSure}</span>
-          <button class="button button-bad" autoFocus onClick={() => { onEndAsked(false); control.act({ deed: "end_chat", interaction }); }}>{t.chat.endYes}</button>
+          <button class="button button-bad" ref={focusNow} onClick={() => { onEndAsked(false); control.act({ deed: "end_chat", interaction }); }}>{t.chat.endYes}</button>
           <button class="button" onClick={() => onEndAsked(false)}>{t.chat.endNo}</button>
         </div>
       )}

@@ -1,7 +1,8 @@
 // The way in.
 import type { JSX } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { signIn } from "../../shared/api";
+import { focusIfAlone } from "../../shared/focus";
 import { Icon } from "../../shared/icons";
 import { sentence } from "../../shared/text";
 import { keep, recall } from "../../shared/storage";
@@ -16,7 +17,9 @@ export function SignInPage({ tenant, reason, onSignedIn }: { tenant: string; rea
   const [password, setPassword] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const name = useRef<HTMLInputElement>(null);
   const field = useRef<HTMLInputElement>(null);
+  useEffect(() => focusIfAlone(agent === "" ? name.current : field.current), []);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     setBusy(true);
@@ -41,11 +44,11 @@ export function SignInPage({ tenant, reason, onSignedIn }: { tenant: string; rea
         {reason !== null && problem === null && <p class="problem problem-mild" role="status">{t.signIn.again(sentence(reason))}</p>}
         <label class="field">
           <span>{t.signIn.agent}</span>
-          <input name="agent" autoComplete="username" autoCapitalize="none" spellcheck={false} required autoFocus={agent === ""} value={agent} onInput={(event) => setAgent(event.currentTarget.value)} />
+          <input name="agent" autoComplete="username" autoCapitalize="none" spellcheck={false} required ref={name} value={agent} onInput={(event) => setAgent(event.currentTarget.value)} />
         </label>
         <label class="field">
           <span>{t.signIn.password}</span>
-          <input ref={field} name="password" type="password" autoComplete="current-password" required autoFocus={agent !== ""} value={password} onInput={(event) => setPassword(event.currentTarget.value)} />
+          <input ref={field} name="password" type="password" autoComplete="current-password" required value={password} onInput={(event) => setPassword(event.currentTarget.value)} />
         </label>
         {problem !== null && <p class="problem" role="alert"><Icon name="warn" /> {sentence(problem)}</p>}
         <button class="button button-main" disabled={busy || tenant === ""}>{busy ? t.signIn.going : t.signIn.go}</button>

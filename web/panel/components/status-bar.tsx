@@ -1,6 +1,7 @@
 // The agent's own line: presence, what others see, load, the wish that waits, the lamp.
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
+import { focusNow } from "../../shared/focus";
 import { Icon } from "../../shared/icons";
 import type { Me, Presence } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
@@ -131,7 +132,7 @@ export function ConfirmOffline(): JSX.Element | null {
     <div class="strip strip-ask" role="alertdialog" aria-label={t.me.goingOffline}>
       <p>{t.me.goingOffline}</p>
       <div class="actions">
-        <button class="button" autoFocus onClick={() => answer(false)}>{t.me.stay}</button>
+        <button class="button" ref={focusNow} onClick={() => answer(false)}>{t.me.stay}</button>
         <button class="button button-bad" onClick={() => answer(true)}>{t.me.goOffline}</button>
       </div>
     </div>
