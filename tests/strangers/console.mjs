@@ -1,5 +1,5 @@
 // A real browser on the console page: Open CTI from a panel on another site. Environment: SANDBOX_INSTANCE_URL,
-// SANDBOX_CONSOLE_URL, CHROMIUM. The panel is a page of this script's own, served on 127.0.0.1 while the console is
+// SANDBOX_CONSOLE_URL, TIELINE_CHROMIUM. The panel is a page of this script's own, served on 127.0.0.1 while the console is
 // on localhost, so that the frame is cross-site.
 import { createServer } from "node:http";
 import { chromium } from "playwright-core";
@@ -49,7 +49,7 @@ const { known } = await (await fetch(`${INSTANCE}/__sandbox`)).json();
 const grace = known.contacts.find((c) => c.name === "Grace Okafor");
 
 const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args });
+const browser = await chromium.launch({ executablePath: process.env.TIELINE_CHROMIUM, headless: true, args });
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
 page.setDefaultTimeout(15_000);
 const complaints = [];

@@ -113,7 +113,10 @@ async fn node(world: &World, script: &str) {
     fs::copy(scripts().join(script), home.join(script)).unwrap();
     let mut command = world.command("node");
     command.arg(home.join(script));
-    command.env("CHROMIUM", std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into()));
+    command.env(
+        "TIELINE_CHROMIUM",
+        std::env::var_os("TIELINE_CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into()),
+    );
     let what = format!("{script} against {}", world.running.instance_url);
     tokio::task::spawn_blocking(move || run(&what, &mut command)).await.unwrap();
 }
