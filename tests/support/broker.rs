@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 
 /// Debian's script below the wrapper that switches users: a private broker runs as whoever starts it.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
+/// No busy waiting on a small machine, and nothing listens beyond it.
+const ERL_ARGS: &str =
+    "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(20);
 /// What AMQP 0-9-1 begins with; a broker that is ready answers it with a frame.
@@ -62,11 +66,7 @@ impl Broker {
         let log = fs::File::create(self.home.join("output.log"))?;
         let dir = |name: &str| self.home.join(name);
         let mut start = Command::new(SERVER);
-        start
-            .env("HOME", &self.home)
-            .env("ERL_EPMD_PORT", self.mapper_port.to_string())
-            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_NODENAME", format!("tieline-{}@localhost", self.port))
+        self.environment(&mut start)
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODE_PORT", self.port.to_string())
             // Port 0 lets the system choose; the mapper knows which it was.
@@ -76,8 +76,7 @@ impl Broker {
             .env("RABBITMQ_GENERATED_CONFIG_DIR", dir("generated"))
             .env("RABBITMQ_CONFIG_FILE", self.configure()?)
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", dir("plugins"))
-            .env("RABBITMQ_CONF_ENV_FILE", dir("none"))
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none")
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERL_ARGS)
             // Makes the script become the broker, so that our child's id is the broker's.
             .env("RUNNING_UNDER_SYSTEMD", "1")
             .env_remove("NOTIFY_SOCKET");
@@ -103,6 +102,29 @@ impl Broker {
         if let Some(server) = self.server.take() {
             end(server);
         }
+    }
+
+    /// Runs `rabbitmqctl` against it and gives what it said.
+    ///
+    /// # Errors
+    /// It cannot be run, or refuses; the text holds its words.
+    pub(crate) fn control(&self, arguments: &[&str]) -> Result<String> {
+        let mut control = Command::new(CONTROL);
+        let output = self.environment(&mut control).arg("--quiet").args(arguments).output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    /// What server and control must agree on.
+    fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("HOME", &self.home)
+            .env("ERL_EPMD_PORT", self.mapper_port.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODENAME", format!("tieline-{}@localhost", self.port))
+            .env("RABBITMQ_CONF_ENV_FILE", self.home.join("none"))
     }
 
     fn start_mapper(&mut self) -> Result<()> {

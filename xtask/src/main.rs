@@ -1,5 +1,6 @@
 //! The project's own commands (`cargo xtask …`). One file per command; this one only chooses.
 
+mod asyncapi;
 mod demo;
 mod loopback;
 mod pages;

@@ -1,6 +1,7 @@
 //! `cargo xtask schema`: JSON Schemas of everything that leaves or enters the daemon, made from `tieline-model`.
 //! The files are committed; `--check` compares them with what the code says now and fails when one is stale.
 
+use crate::asyncapi;
 use anyhow::{Context, Result, bail};
 use schemars::generate::{Contract, SchemaSettings};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -31,9 +32,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let dir = root().join("schemas");
     let mut stale = Vec::new();
-    for (name, schema) in json_schemas()? {
+    for (name, text) in files()? {
         let path = dir.join(name);
-        let text = format!("{}\n", serde_json::to_string_pretty(&schema)?);
         if fs::read_to_string(&path).ok().as_deref() == Some(text.as_str()) {
             continue;
         }
@@ -49,6 +49,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     bail!("stale: {}; run `cargo xtask schema` and commit", stale.join(", "))
+}
+
+/// Every generated file by name, with its text.
+fn files() -> Result<Vec<(&'static str, String)>> {
+    let mut files = Vec::new();
+    for (name, schema) in json_schemas()? {
+        files.push((name, format!("{}\n", serde_json::to_string_pretty(&schema)?)));
+    }
+    files.push(("asyncapi.yaml", asyncapi::yaml()?));
+    Ok(files)
 }
 
 /// The workspace's root.
