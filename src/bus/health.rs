@@ -146,6 +146,10 @@ impl Pulse {
             if health.state != state {
                 health.since = Instant::now();
             }
+            if state == State::Down {
+                // A confirm of this session says nothing about the next.
+                health.last_confirm = None;
+            }
             health.state = state;
             health.problem = problem;
             changed

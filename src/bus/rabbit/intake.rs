@@ -6,16 +6,18 @@ use crate::bus::Rejected;
 use crate::bus::health::count;
 use crate::drive::Request;
 use futures::StreamExt;
-use lapin::Channel;
+
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Consumer};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tieline_model::{Code, TenantId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// Pauses between tries while the daemon is full or its journal takes nothing.
@@ -25,7 +27,12 @@ const DEFER_MAX: Duration = Duration::from_secs(5);
 const DELIVERIES_MAX: i64 = 20;
 
 /// Opens a channel with the settings' prefetch and consumes.
-pub(super) async fn consume(session: &Session, queue: &str) -> Result<(Channel, lapin::Consumer), Fault> {
+pub(super) async fn consume(session: &Session, queue: &str) -> Result<(Channel, Consumer), Fault> {
+    let within = session.shared.wiring.settings.confirm_within.std();
+    timeout(within, open_consumer(session, queue)).await.map_err(|_| Fault::Silent(within))?
+}
+
+async fn open_consumer(session: &Session, queue: &str) -> Result<(Channel, Consumer), Fault> {
     let doing = "opening a channel to consume";
     let channel = session.consume.connection.create_channel().await.map_err(Fault::amqp(doing))?;
     let prefetch = session.shared.wiring.settings.prefetch;

@@ -79,15 +79,20 @@ async fn talk(
     parts.spawn(watch_consuming(consume.connection.events_listener()));
     let tenants = wiring.engines.tenants();
     let plan = Topology::plan(&tenants, &wiring.connections, wiring.settings.intake_shards);
-    // A broker under alarm answers declarations, so a long wait here means that it hangs.
     let within = wiring.settings.confirm_within.std();
-    timeout(within, plan.declare(&consume.connection)).await.map_err(|_| Fault::Silent(within))??;
+    let setting_up = async {
+        plan.declare(&consume.connection).await?;
+        let parking = Parking::open(publish, within, blocked.clone()).await?;
+        Ok::<_, Fault>((confirming(publish).await?, parking))
+    };
+    // A broker under alarm answers all of this, so a long wait means that it hangs.
+    let (events, parking) = timeout(within, setting_up).await.map_err(|_| Fault::Silent(within))??;
     let session = Arc::new(Session {
         shared: shared.clone(),
         again: again.clone(),
         consume: consume.clone(),
-        events: confirming(publish).await?,
-        parking: Parking::open(publish, within, blocked.clone()).await?,
+        events,
+        parking,
         window: Arc::new(Semaphore::new(wiring.settings.window as usize)),
         blocked,
         stop: stop.clone(),
