@@ -204,6 +204,11 @@ impl Hub {
         }
     }
 
+    /// A socket was let go because it could not be written to.
+    pub(super) fn count_slow(&self) {
+        self.0.counts.slow.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Seats a panel and sends it everything; call from inside `Handle::read`, so that no commit comes between.
     /// False if the settings do not know the agent.
     pub(super) fn seat_panel(

@@ -25,8 +25,14 @@ const BUFFER: usize = 4_096;
 /// What a socket is told that sent something unreadable.
 pub(super) const BROKEN: &str = "a frame was far too long, or not WebSocket";
 
-/// A frame that could not be sent: the other side is gone.
-pub(super) struct Lost;
+/// A frame that could not be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// The other side is gone.
+    Gone,
+    /// The other side does not read.
+    Slow,
+}
 
 /// Sets the sizes: what one frame may hold beyond `frame_max` is refused by name, what is far beyond ends the socket.
 pub(super) fn sized(upgrade: WebSocketUpgrade, frame_max: u32) -> WebSocketUpgrade {
@@ -127,7 +133,8 @@ impl Mouth {
     async fn send(&mut self, message: Message) -> Result<(), Lost> {
         match timeout(self.within, self.sink.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Lost),
+            Ok(Err(_)) => Err(Lost::Gone),
+            Err(_) => Err(Lost::Slow),
         }
     }
 }
@@ -205,7 +212,11 @@ pub(super) async fn speak<S: Speaker>(
         };
         match going {
             Ok(true) => {}
-            Ok(false) | Err(Lost) => break,
+            Err(Lost::Slow) if !gone.is_cancelled() => {
+                app.parts.hub.count_slow();
+                break;
+            }
+            Ok(false) | Err(Lost::Gone | Lost::Slow) => break,
         }
     }
     done.cancel();
