@@ -58,7 +58,9 @@ export function control(session: SignedIn, tenant: string, host: Host): Controll
       () => store.dispatch({ type: "pop_done", interaction }),
       (error: unknown) => {
         const reason = error instanceof Error ? error.message : String(error);
-        store.dispatch({ type: "pop_missed", pop: { interaction, title, url: popUrl(target), reason } });
+        const url = popUrl(target);
+        // Without a CRM page around, a form or a search that has no address is nothing an agent could act on.
+        if (url !== null || host.canPop) store.dispatch({ type: "pop_missed", pop: { interaction, title, url, reason } });
       },
     );
   };
