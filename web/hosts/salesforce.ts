@@ -67,14 +67,20 @@ function adapter(cti: OpenCti): Host {
   const listeners = new Set<(dialled: Dialled) => void>();
   let label = "";
   let visible = false;
-  // Click-to-dial is off after every load of the page.
-  cti.enableClickToDial({ callback: () => undefined });
-  cti.onClickToDial({
-    listener: (payload) => {
-      const record = payload.recordId ? { object: payload.objectType ?? "", id: payload.recordId } : null;
-      for (const listener of listeners) listener({ number: payload.number, record });
-    },
-  });
+  let dials = false;
+  // Click-to-dial is off after every load of the page, and stays off while nobody would hear the click.
+  const listenToDials = (): void => {
+    if (dials) return;
+    dials = true;
+    cti.enableClickToDial({ callback: () => undefined });
+    cti.onClickToDial({
+      listener: (payload) => {
+        const record = payload.recordId ? { object: payload.objectType ?? "", id: payload.recordId } : null;
+        for (const listener of listeners) listener({ number: payload.number, record });
+      },
+    });
+  };
+  cti.setSoftphonePanelLabel({ label: t.product });
   return {
     kind: "salesforce",
     canPop: true,
@@ -84,6 +90,7 @@ function adapter(cti: OpenCti): Host {
     },
     onClickToDial(listener) {
       listeners.add(listener);
+      listenToDials();
       return () => listeners.delete(listener);
     },
     saveContext(context: WorkContext | null) {
