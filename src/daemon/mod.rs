@@ -12,14 +12,15 @@ mod telemetry;
 use crate::auth::Auth;
 use crate::bus::{self, Seal};
 use crate::dispatch::{self, Lane, Pop, Pops};
-use crate::drive::Drive;
+use crate::drive::{Drive, Observer};
 use crate::http::{Edge, Hub, Readiness, Source};
-use crate::journal::{MasterKey, Sqlite, Store};
+use crate::journal::{MasterKey, NewContent, Recorded, Sqlite, Store};
 use crate::settings::{self, Settings};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tieline_engine::Engine;
 use tieline_model::{Clock, TenantId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -43,10 +44,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::start());
     let store = open_journal(&settings).await?;
     let hub = Hub::new(store.clone());
+    let readiness = Readiness::default();
+    let observer = Box::new(Watch { hub: hub.observer(), readiness: readiness.clone() });
     let tenants = settings.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.policy())).collect();
-    let (drive, handle) =
-        Drive::open(store.clone(), clock.clone(), hub.observer(), tenants, rand::random).await?;
-    let core = Core { settings, clock, store, hub, handle };
+    let (drive, handle) = Drive::open(store.clone(), clock.clone(), observer, tenants, rand::random).await?;
+    let core = Core { settings, clock, store, hub, handle, readiness };
 
     let key = settings::read_or_make_key(&core.settings.auth.key_file)?;
     let intake = bus::Intake::new(countries(&core.settings));
@@ -98,6 +100,7 @@ struct Core {
     store: Arc<dyn Store>,
     hub: Hub,
     handle: crate::drive::Handle,
+    readiness: Readiness,
 }
 
 fn start_bus(core: &Core, intake: bus::Intake, key: &[u8; 32]) -> bus::Running {
@@ -126,7 +129,7 @@ async fn edge(
         clock: core.clock.clone(),
         intake: admin::intake(intake),
         admin: Some(Arc::new(verbs)),
-        readiness: Readiness::default(),
+        readiness: core.readiness.clone(),
         metrics,
     });
     Ok(edge.await?)
@@ -206,6 +209,24 @@ async fn told_to_stop() -> anyhow::Result<()> {
     tokio::select! {
         _ = term.recv() => Ok(()),
         pressed = tokio::signal::ctrl_c() => Ok(pressed?),
+    }
+}
+
+/// Shows commits to the panels, and says in `/readyz` while they fail.
+struct Watch {
+    hub: Box<dyn Observer>,
+    readiness: Readiness,
+}
+
+impl Observer for Watch {
+    fn committed(&mut self, tenant: &TenantId, engine: &Engine, rows: &[Recorded], content: &[NewContent]) {
+        self.hub.committed(tenant, engine, rows, content);
+    }
+    fn reloaded(&mut self, tenant: &TenantId, engine: &Engine) {
+        self.hub.reloaded(tenant, engine);
+    }
+    fn trouble(&mut self, why: Option<&str>) {
+        self.readiness.set("journal", why.map(str::to_owned));
     }
 }
 

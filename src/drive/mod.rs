@@ -58,6 +58,8 @@ pub trait Observer: Send {
     fn committed(&mut self, tenant: &TenantId, engine: &Engine, rows: &[Recorded], content: &[NewContent]);
     /// The engine of a tenant was (re)loaded; whoever shows its state must show it anew.
     fn reloaded(&mut self, tenant: &TenantId, engine: &Engine);
+    /// Commits fail, and why; `None` once they go through again.
+    fn trouble(&mut self, _why: Option<&str>) {}
 }
 
 /// Sees nothing.

@@ -36,6 +36,8 @@ pub struct Drive {
     pub(super) tenants: BTreeMap<TenantId, Tenant>,
     /// The last commit failed.
     pub(super) troubled: bool,
+    /// Commits fail, and the observer has been told.
+    pub(super) failing: bool,
     mail: mpsc::Receiver<Mail>,
     heartbeat_at: Timestamp,
 }
@@ -55,8 +57,16 @@ impl Drive {
     ) -> Result<(Self, Handle), Error> {
         let (sender, mail) = mpsc::channel(MAILBOX_MAX);
         let heartbeat_at = clock.now();
-        let mut drive =
-            Self { store, clock, observer, tenants: BTreeMap::new(), troubled: false, mail, heartbeat_at };
+        let mut drive = Self {
+            store,
+            clock,
+            observer,
+            tenants: BTreeMap::new(),
+            troubled: false,
+            failing: false,
+            mail,
+            heartbeat_at,
+        };
         for (id, policy) in tenants {
             drive.open_tenant(&id, policy, seed()).await?;
         }

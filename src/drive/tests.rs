@@ -192,3 +192,41 @@ async fn replay_gives_the_state_that_was_live() {
     assert_eq!(restored.restored(), live);
     house.runs.abort();
 }
+
+/// Writes down what it is told of trouble.
+#[derive(Clone, Default)]
+struct Told(Arc<std::sync::Mutex<Vec<Option<String>>>>);
+
+impl super::Observer for Told {
+    fn committed(
+        &mut self,
+        _: &TenantId,
+        _: &tieline_engine::Engine,
+        _: &[crate::journal::Recorded],
+        _: &[crate::journal::NewContent],
+    ) {
+    }
+    fn reloaded(&mut self, _: &TenantId, _: &tieline_engine::Engine) {}
+    fn trouble(&mut self, why: Option<&str>) {
+        self.0.lock().unwrap().push(why.map(str::to_owned));
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_takes_nothing_is_told_once_and_so_is_its_return() {
+    let store = Arc::new(MemoryStore::new());
+    let clock = Arc::new(Hands(AtomicI64::new(1_000)));
+    let told = Told::default();
+    let tenants = BTreeMap::from([(tenant(), policy())]);
+    let (drive, handle) =
+        Drive::open(store.clone(), clock, Box::new(told.clone()), tenants, || 7).await.unwrap();
+    let runs = tokio::spawn(async move { drive.run(std::future::pending()).await.unwrap() });
+    store.inject(Once(Some(Fault::Full)));
+    let (_, start) = chat(1);
+    handle.submit(start.clone()).await.unwrap_err();
+    handle.submit(start).await.unwrap();
+    let told = told.0.lock().unwrap().clone();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].as_ref().is_some_and(|why| why.contains("full")) && told[1].is_none());
+    runs.abort();
+}

@@ -137,6 +137,9 @@ impl Drive {
             return Ok(Vec::new());
         }
         self.store.commit(&commit).await?;
+        if std::mem::take(&mut self.failing) {
+            self.observer.trouble(None);
+        }
         let mut done = Vec::with_capacity(commit.len());
         for (id, _, batch) in commit {
             if let Some(tenant) = self.tenants.get(&id) {
@@ -168,6 +171,8 @@ impl Drive {
     /// Nothing of the turn was kept: throw it away, say so, or stop if the journal is lost to us.
     async fn refuse(&mut self, pending: Vec<Pending>, error: Error) -> Result<(), Stopped> {
         tracing::error!(%error, commands = pending.len(), "commit failed");
+        self.failing = true;
+        self.observer.trouble(Some(&error.to_string()));
         let refusal = unavailable(&error);
         for waiting in pending {
             let _ = waiting.answer.send(Err(refusal.clone()));
