@@ -39,7 +39,7 @@ export async function callTests(world) {
     await shot(panel.page, "wrap-up-again");
     await panel.classify("Order", "");
     await panel.complete();
-    await panel.logs.getByText(/^Case \d{8}$/).waitFor();
+    await panel.madeCase.waitFor();
     nothingBroke(panel.page, visitor.page);
     await panel.page.context().close();
     await visitor.page.context().close();

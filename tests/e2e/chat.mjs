@@ -47,7 +47,7 @@ export async function chatTests(world) {
     await shot(panel.page, "wrap-up");
     await panel.complete();
 
-    await panel.logs.getByText(/^Case \d{8}$/).waitFor();
+    await panel.madeCase.waitFor();
     await shot(panel.page, "case");
     const records = await until("the case is in the CRM", async () => {
       const all = await sandbox(demo, "/records");
@@ -60,9 +60,11 @@ export async function chatTests(world) {
       assert.ok(transcript.includes(said), `the transcript holds "${said}"`);
     }
     assert.ok(JSON.stringify(made.fields).includes("Delivery"), "the classification is in the case");
-    await panel.logs.getByRole("button", { name: /^Case \d{8}$/ }).click();
-    await until("the case opens in the CRM page", async () => /Case|0000\d{4}/.test(await panel.page.locator("main").innerText()));
+    const label = await panel.madeCase.innerText();
+    await panel.madeCase.click();
+    await panel.page.locator("main .head .kind").getByText(label, { exact: true }).waitFor();
     await shot(panel.page, "case-open");
+    await panel.page.locator("main [data-related=Files] details").first().waitFor();
     nothingBroke(panel.page, visitor.page);
     await panel.page.context().close();
     await visitor.page.context().close();

@@ -1,5 +1,6 @@
 // The demo as a person starts it, and what stands around it: its sandbox and its telephone system.
 import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -27,6 +28,11 @@ export async function startDemo(words) {
     await stop();
     throw error;
   }
+}
+
+/** A demo that somebody else started, by the line it printed; it goes on afterwards. */
+export function running(file) {
+  return { ...JSON.parse(readFileSync(file, "utf8")), stop: async () => undefined };
 }
 
 /** Asks the sandbox's own surface, which is no part of the CRM. */

@@ -1,6 +1,8 @@
 // What people see and do, by the words on the pages: the shop with the widget, the CRM page, the panel inside it.
 import { until } from "./checks.mjs";
 
+/** Chromium tells a frame of another site that it may not take the focus by itself; that is as it should be. */
+const HARMLESS = /^Blocked autofocusing/;
 const DESK = { width: 1440, height: 900 };
 
 /** Takes a picture of a page after each step, where pictures are wanted. */
@@ -20,7 +22,7 @@ export async function open(browser, url, viewport = DESK) {
   page.faults = [];
   page.on("pageerror", (error) => page.faults.push(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error") page.faults.push(`${page.url()}: ${message.text()} (${message.location().url})`);
+    if (message.type() === "error" && !HARMLESS.test(message.text())) page.faults.push(`${page.url()}: ${message.text()} (${message.location().url})`);
   });
   await page.goto(url);
   return page;
@@ -45,7 +47,9 @@ export class Panel {
     this.offer = frame.getByRole("alert", { name: "Offer" });
     this.inbox = frame.getByRole("region", { name: "Chats and wrap-ups" });
     this.logs = frame.getByRole("region", { name: "Recent logs" });
-    this.wrapUp = frame.getByRole("region", { name: "Wrap-up" });
+    /** What the newest log became in the CRM. */
+    this.madeCase = this.logs.getByRole("listitem").first().getByRole("button", { name: /^Case \d{8}$/ });
+    this.wrapUp = frame.getByRole("region", { name: "Wrap-up", exact: true });
     this.conversation = frame.getByRole("log", { name: "Conversation" });
     this.composer = frame.getByRole("textbox", { name: "Reply" });
     this.call = frame.locator("section.call");

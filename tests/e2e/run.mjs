@@ -1,7 +1,8 @@
 // The whole way in a real browser, over the embedded bus and over RabbitMQ.
 //
-//   node run.mjs [--junit FILE] [--only embedded|rabbitmq]
+//   node run.mjs [--junit FILE] [--only embedded|rabbitmq [--demo FILE]]
 //
+// --demo FILE takes a demo that runs already: the line that `cargo xtask demo --json` printed.
 // TIELINE_SHOTS names a folder for a picture of each step, TIELINE_CHROMIUM another browser than /usr/bin/chromium.
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -9,14 +10,14 @@ import { chromium } from "playwright-core";
 import { callTests } from "./call.mjs";
 import { chatTests } from "./chat.mjs";
 import { close, inSuite } from "./checks.mjs";
-import { startDemo } from "./demo.mjs";
+import { running, startDemo } from "./demo.mjs";
 
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
 ];
 
-const { values } = parseArgs({ options: { junit: { type: "string" }, only: { type: "string" } } });
+const { values } = parseArgs({ options: { junit: { type: "string" }, only: { type: "string" }, demo: { type: "string" } } });
 const shots = process.env.TIELINE_SHOTS ?? null;
 if (shots !== null) mkdirSync(shots, { recursive: true });
 
@@ -24,7 +25,7 @@ const browser = await chromium.launch({ executablePath: process.env.TIELINE_CHRO
 try {
   for (const [bus, words] of [["embedded", []], ["rabbitmq", ["--rabbitmq"]]]) {
     if (values.only !== undefined && values.only !== bus) continue;
-    const demo = await startDemo(words);
+    const demo = values.demo === undefined ? await startDemo(words) : running(values.demo);
     try {
       const world = { demo, browser, bus, shots };
       inSuite(`chat over ${bus}`);

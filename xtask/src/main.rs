@@ -33,6 +33,8 @@ enum Task {
     Demo(demo::Args),
     /// Writes `docs/rules.md`: each rule with the tests that prove it; with `--check`, only says if it is stale.
     Rules(rules::Args),
+    /// Builds the panel and the widget, which the daemon serves.
+    Web,
     /// Writes the generated files under `schemas/`; with `--check`, only says which are stale.
     Schema(schema::Args),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Rules(args) => rules::run(&args),
+        Task::Web => pages::build(),
         Task::Schema(args) => schema::run(&args),
     };
     match done {

@@ -27,6 +27,11 @@ pub(crate) fn browser() -> Result<()> {
     debian(&BROWSER)
 }
 
+/// Python, for clients of others and scripts of the documentation.
+pub(crate) fn python() -> Result<()> {
+    debian(&PYTHON)
+}
+
 /// Node and npm. They come with the toolchain, so they are only looked for.
 pub(crate) fn node() -> Result<()> {
     for program in ["node", "npm"] {
@@ -54,7 +59,7 @@ pub(crate) fn npm_packages(folder: &str) -> Result<()> {
 
 /// A Python with the packages of a folder's `requirements.txt`, kept under the target directory; gives its `python`.
 pub(crate) fn python_for(folder: &str) -> Result<PathBuf> {
-    debian(&PYTHON)?;
+    python()?;
     let wanted = root().join(folder).join("requirements.txt");
     let home = target()?.join("python").join(folder.replace('/', "-"));
     let python = home.join("bin/python");
