@@ -25,15 +25,15 @@ export async function callTests(world) {
     await shot(panel.page, "ringing");
 
     publishCall(demo, { ...ines, what: "answered", agent: "anna" });
-    await panel.inbox.getByText("Parked", { exact: true }).waitFor();
+    await panel.stands("Parked");
     await panel.frame.getByText("Others see: On a call").waitFor();
     await shot(panel.page, "talking");
 
     await visitor.end();
-    await panel.inbox.getByText("Parked wrap-up", { exact: true }).waitFor();
+    await panel.stands("Parked wrap-up");
     await shot(panel.page, "parked-wrap-up");
     publishCall(demo, { ...ines, what: "ended", agent: "anna" });
-    await panel.inbox.getByText("Wrap-up", { exact: true }).waitFor();
+    await panel.stands("Wrap-up");
     await panel.frame.getByText("Others see: Wrap-up").waitFor();
     assert.equal(await panel.call.count(), 0, "the call's card is gone");
     await shot(panel.page, "wrap-up-again");

@@ -45,7 +45,6 @@ export class Panel {
     this.page = page;
     this.frame = frame;
     this.offer = frame.getByRole("alert", { name: "Offer" });
-    this.inbox = frame.getByRole("region", { name: "Chats and wrap-ups" });
     this.logs = frame.getByRole("region", { name: "Recent logs" });
     /** What the newest log became in the CRM. */
     this.madeCase = this.logs.getByRole("listitem").first().getByRole("button", { name: /^Case \d{8}$/ });
@@ -53,6 +52,11 @@ export class Panel {
     this.conversation = frame.getByRole("log", { name: "Conversation" });
     this.composer = frame.getByRole("textbox", { name: "Reply" });
     this.call = frame.locator("section.call");
+  }
+
+  /** Waits until the chat that is open stands so in the inbox. */
+  async stands(state) {
+    await this.frame.locator(".chat-head").getByText(new RegExp(`^\\s*${state} · `)).first().waitFor();
   }
 
   async become(presence) {
