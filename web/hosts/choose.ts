@@ -14,7 +14,9 @@ export function trustedOrigins(page: Document): string[] {
 export function isTrusted(origin: string, trusted: string[]): boolean {
   return trusted.some((entry) => {
     if (!entry.startsWith("https://*.")) return entry.replace(/\/$/u, "") === origin;
-    return origin.startsWith("https://") && origin.endsWith(entry.slice("https://*".length)) && origin.length > entry.length;
+    return (
+      origin.startsWith("https://") && origin.endsWith(entry.slice("https://*".length)) && origin.length > entry.length
+    );
   });
 }
 

@@ -6,8 +6,12 @@ const types = { SCREENPOP_TYPE: { SOBJECT: "sobject", SEARCH: "search", NEW_RECO
 
 describe("which host", () => {
   it("reads the page around it from its own query, in both spellings", () => {
-    expect(salesforceOrigin("?sfdcIframeOrigin=https%3A%2F%2Facme.lightning.force.com&mode=Lightning")).toBe("https://acme.lightning.force.com");
-    expect(salesforceOrigin("?sfdcIFrameOrigin=https://acme.lightning.force.com/x")).toBe("https://acme.lightning.force.com");
+    expect(salesforceOrigin("?sfdcIframeOrigin=https%3A%2F%2Facme.lightning.force.com&mode=Lightning")).toBe(
+      "https://acme.lightning.force.com",
+    );
+    expect(salesforceOrigin("?sfdcIFrameOrigin=https://acme.lightning.force.com/x")).toBe(
+      "https://acme.lightning.force.com",
+    );
     expect(salesforceOrigin("")).toBeNull();
     expect(salesforceOrigin("?sfdcIframeOrigin=javascript:alert(1)")).toBeNull();
   });
@@ -26,7 +30,10 @@ describe("which host", () => {
 
 describe("pops in Salesforce", () => {
   it("opens a record by its id", () => {
-    expect(screenPop(types, { kind: "record", record: { object: "Contact", id: "003x" } })).toEqual({ type: "sobject", params: { recordId: "003x" } });
+    expect(screenPop(types, { kind: "record", record: { object: "Contact", id: "003x" } })).toEqual({
+      type: "sobject",
+      params: { recordId: "003x" },
+    });
   });
 
   it("opens a new record with its fields", () => {

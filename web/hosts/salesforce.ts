@@ -1,7 +1,8 @@
 // Salesforce Lightning through Open CTI: the panel is the softphone of a call center definition. Salesforce hands the
 // origin of its page in the query (`sfdcIframeOrigin`), and its script, loaded from there, needs that query to stay.
-import { panel as t } from "../shared/words";
+
 import type { PopTarget } from "../shared/types.gen";
+import { panel as t } from "../shared/words";
 import type { Attention, Dialled, Host, WorkContext } from "./host";
 
 const SCRIPT_PATH = "/support/api/66.0/lightning/opencti_min.js";
@@ -122,4 +123,5 @@ function answered(call: (callback: (answer: OpenCtiAnswer) => void) => void): Pr
   });
 }
 
-const clamp = (n: number, { min, max }: { min: number; max: number }): number => Math.min(max, Math.max(min, Math.round(n)));
+const clamp = (n: number, { min, max }: { min: number; max: number }): number =>
+  Math.min(max, Math.max(min, Math.round(n)));

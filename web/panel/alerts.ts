@@ -27,7 +27,10 @@ function tone(notes: readonly (readonly [hertz: number, at: number])[]): void {
   }
 }
 
-const OFFER = [[660, 0], [880, 0.16]] as const;
+const OFFER = [
+  [660, 0],
+  [880, 0.16],
+] as const;
 const MESSAGE = [[520, 0]] as const;
 
 /** Starts; gives how to stop. */

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { useStore } from "../shared/store";
 import { panel as t } from "../shared/words";
 import { startAlerts } from "./alerts";
-import { type Sheet, Conversation } from "./components/conversation";
+import { Conversation, type Sheet } from "./components/conversation";
 import { KeysSheet } from "./components/keys-sheet";
 import { Inbox, Logs, Queues } from "./components/lists";
 import { CallPane, ContactPane } from "./components/lookups";
@@ -68,7 +68,8 @@ export function App({ control, onSignOut }: { control: Controller; onSignOut: ()
         else setRejectArmed(offer.offer);
       },
       parkOrActivate() {
-        if (item !== undefined) control.act({ deed: item.place === "active" ? "park" : "activate", interaction: item.interaction });
+        if (item !== undefined)
+          control.act({ deed: item.place === "active" ? "park" : "activate", interaction: item.interaction });
       },
       end: () => item !== undefined && item.ended_at === null && setEndAsked(true),
       classify() {
@@ -98,7 +99,14 @@ export function App({ control, onSignOut }: { control: Controller; onSignOut: ()
     }),
   );
 
-  if (state.view === null) return <main class="starting"><p class="quiet" role="status">{t.link.starting}</p></main>;
+  if (state.view === null)
+    return (
+      <main class="starting">
+        <p class="quiet" role="status">
+          {t.link.starting}
+        </p>
+      </main>
+    );
   return (
     <PanelContext.Provider value={{ control, state }}>
       <div class="panel" data-page={page} data-detail={item !== undefined || calls.length > 0}>
@@ -110,13 +118,18 @@ export function App({ control, onSignOut }: { control: Controller; onSignOut: ()
         </div>
         <StatusBar
           preferences={preferences}
-          onPreferences={(next) => { setPreferences(next); savePreferences(next); }}
+          onPreferences={(next) => {
+            setPreferences(next);
+            savePreferences(next);
+          }}
           onKeys={() => setKeysOpen(true)}
           onSignOut={onSignOut}
         />
         {(offer !== null || calls.length > 0) && (
           <div class="ringing">
-            {calls.map((call) => <CallCard key={call.interaction} call={call} />)}
+            {calls.map((call) => (
+              <CallCard key={call.interaction} call={call} />
+            ))}
             {offer !== null && <OfferCard key={offer.offer} offer={offer} rejectArmed={rejectArmed === offer.offer} />}
           </div>
         )}
@@ -126,12 +139,30 @@ export function App({ control, onSignOut }: { control: Controller; onSignOut: ()
           <Logs />
         </nav>
         <main class="main">
-          {item === undefined ? <p class="quiet centred main-empty">{offer !== null && state.view.items.length === 0 ? t.chat.noneOffered : state.view.items.length === 0 ? t.chat.noneOpen : t.chat.none}</p> : (
-            <Conversation key={item.interaction} item={item} sheet={sheet} onSheet={setSheet} endAsked={endAsked} onEndAsked={setEndAsked} onBack={() => setPage("list")} />
+          {item === undefined ? (
+            <p class="quiet centred main-empty">
+              {offer !== null && state.view.items.length === 0
+                ? t.chat.noneOffered
+                : state.view.items.length === 0
+                  ? t.chat.noneOpen
+                  : t.chat.none}
+            </p>
+          ) : (
+            <Conversation
+              key={item.interaction}
+              item={item}
+              sheet={sheet}
+              onSheet={setSheet}
+              endAsked={endAsked}
+              onEndAsked={setEndAsked}
+              onBack={() => setPage("list")}
+            />
           )}
         </main>
         <aside class="detail" tabIndex={-1} aria-label={t.contact.title}>
-          {calls.map((call) => <CallPane key={call.interaction} call={call} />)}
+          {calls.map((call) => (
+            <CallPane key={call.interaction} call={call} />
+          ))}
           {item === undefined ? offer !== null && <OfferPane offer={offer} /> : <ContactPane item={item} />}
         </aside>
         {keysOpen && <KeysSheet onClose={() => setKeysOpen(false)} />}

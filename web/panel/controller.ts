@@ -60,7 +60,8 @@ export function control(session: SignedIn, tenant: string, host: Host): Controll
         const reason = error instanceof Error ? error.message : String(error);
         const url = popUrl(target);
         // Without a CRM page around, a form or a search that has no address is nothing an agent could act on.
-        if (url !== null || host.canPop) store.dispatch({ type: "pop_missed", pop: { interaction, title, url, reason } });
+        if (url !== null || host.canPop)
+          store.dispatch({ type: "pop_missed", pop: { interaction, title, url, reason } });
       },
     );
   };

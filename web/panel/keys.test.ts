@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { deedOf } from "./keys";
 
-const press = (key: string, over: Partial<{ code: string; altKey: boolean; ctrlKey: boolean; metaKey: boolean }> = {}) => ({
+const press = (
+  key: string,
+  over: Partial<{ code: string; altKey: boolean; ctrlKey: boolean; metaKey: boolean }> = {},
+) => ({
   key,
   code: over.code ?? "",
   altKey: over.altKey ?? false,

@@ -14,7 +14,10 @@ export interface KeyDeeds {
 }
 
 /** What a key press asks for, or nothing. By physical key with Alt, because Alt changes the letter on some keyboards. */
-export function deedOf(event: Pick<KeyboardEvent, "key" | "code" | "altKey" | "ctrlKey" | "metaKey">, inField: boolean): keyof KeyDeeds | number | null {
+export function deedOf(
+  event: Pick<KeyboardEvent, "key" | "code" | "altKey" | "ctrlKey" | "metaKey">,
+  inField: boolean,
+): keyof KeyDeeds | number | null {
   if (event.ctrlKey || event.metaKey) return null;
   if (event.key === "Escape") return "back";
   if (inField && !event.altKey) return null;

@@ -59,14 +59,21 @@ function Root({ found }: { found: Found }): JSX.Element {
       />
     );
   }
-  if (control === null) return <main class="starting"><p class="quiet" role="status">{t.link.starting}</p></main>;
+  if (control === null)
+    return (
+      <main class="starting">
+        <p class="quiet" role="status">
+          {t.link.starting}
+        </p>
+      </main>
+    );
   return <App control={control} onSignOut={() => signOut(null)} />;
 }
 
 async function start(): Promise<void> {
   const found = await chooseHost(document, location.search);
   const theme = found.host.kind === "standalone" ? "tieline" : found.host.kind;
-  document.documentElement.dataset["theme"] = theme;
+  document.documentElement.dataset.theme = theme;
   applyMode(loadPreferences().mode, found.host.kind !== "standalone");
   found.host.resize(WANTED);
   const root = document.querySelector("#panel");

@@ -21,6 +21,6 @@ export function savePreferences(preferences: Preferences): void {
 /** Inside a CRM the page around is light unless the agent says otherwise; alone, the system decides. */
 export function applyMode(mode: Preferences["mode"], inHost: boolean): void {
   const root = document.documentElement;
-  if (mode === "system" && !inHost) delete root.dataset["mode"];
-  else root.dataset["mode"] = mode === "dark" ? "dark" : "light";
+  if (mode === "system" && !inHost) delete root.dataset.mode;
+  else root.dataset.mode = mode === "dark" ? "dark" : "light";
 }

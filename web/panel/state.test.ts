@@ -3,7 +3,13 @@ import { call, item, me, message, NOW, offer, queue, uuid, view } from "../fixtu
 import type { Change, PanelFrame, PanelView } from "../shared/types.gen";
 import { alertLevel, inbox, initialState, type PanelState, reduce, underway, unsent } from "./state";
 
-const snapshot = (seq: number, of: PanelView): PanelFrame => ({ frame: "snapshot", seq, now: NOW, session: uuid(), view: of });
+const snapshot = (seq: number, of: PanelView): PanelFrame => ({
+  frame: "snapshot",
+  seq,
+  now: NOW,
+  session: uuid(),
+  view: of,
+});
 const delta = (seq: number, ...changes: Change[]): PanelFrame => ({ frame: "delta", seq, now: NOW, changes });
 const feed = (state: PanelState, ...frames: PanelFrame[]): PanelState =>
   frames.reduce((next, frame) => reduce(next, { type: "frame", frame, at: NOW }), state);
@@ -32,7 +38,11 @@ describe("frames", () => {
     expect(gap.view?.me.load).toBe(0);
     const still = feed(gap, delta(4, { change: "me", me: me({ load: 9 }) }));
     expect(still.view?.me.load).toBe(0);
-    const back = feed(still, snapshot(4, view({ me: me({ load: 1 }) })), delta(5, { change: "queue", queue: queue({ waiting: 7 }) }));
+    const back = feed(
+      still,
+      snapshot(4, view({ me: me({ load: 1 }) })),
+      delta(5, { change: "queue", queue: queue({ waiting: 7 }) }),
+    );
     expect(back.stale).toBe(false);
     expect(back.view?.me.load).toBe(1);
     expect(back.view?.queues[0]?.waiting).toBe(7);
@@ -65,7 +75,14 @@ describe("what the agent does", () => {
     expect(unsent(state, chat.interaction)).toEqual([{ id: "x", text: "hello", at: NOW }]);
     state = feed(state, { frame: "answer", id: "x", refusal: null });
     expect(unsent(state, chat.interaction)).toHaveLength(1);
-    state = feed(state, delta(2, { change: "message", interaction: chat.interaction, message: message(1, "agent", "hello", { id: "x" }) }));
+    state = feed(
+      state,
+      delta(2, {
+        change: "message",
+        interaction: chat.interaction,
+        message: message(1, "agent", "hello", { id: "x" }),
+      }),
+    );
     expect(unsent(state, chat.interaction)).toHaveLength(0);
     expect(state.outbox).toHaveLength(0);
   });
@@ -82,7 +99,11 @@ describe("what the agent does", () => {
   it("a refused message goes back into the composer, before what stands there", () => {
     const chat = item();
     let state = send(begin(view({ items: [chat] })), "x", chat.interaction, "too long");
-    state = feed(state, { frame: "answer", id: "x", refusal: { code: "too_long", message: "At most 5,000 characters." } });
+    state = feed(state, {
+      frame: "answer",
+      id: "x",
+      refusal: { code: "too_long", message: "At most 5,000 characters." },
+    });
     expect(state.failed[0]?.reason).toBe("At most 5,000 characters.");
     state = reduce(state, { type: "draft", interaction: chat.interaction, text: "later" });
     state = reduce(state, { type: "take_back", id: "x" });
@@ -100,9 +121,18 @@ describe("what the agent does", () => {
   });
 
   it("Offline with open chats asks before it is wished again", () => {
-    let state = reduce(begin(), { type: "do", id: "p", deed: { deed: "set_presence", presence: { presence: "offline" } }, at: NOW });
+    let state = reduce(begin(), {
+      type: "do",
+      id: "p",
+      deed: { deed: "set_presence", presence: { presence: "offline" } },
+      at: NOW,
+    });
     expect(underway(state, "set_presence")).toBe(true);
-    state = feed(state, { frame: "answer", id: "p", refusal: { code: "needs_confirmation", message: "Chats are open." } });
+    state = feed(state, {
+      frame: "answer",
+      id: "p",
+      refusal: { code: "needs_confirmation", message: "Chats are open." },
+    });
     expect(state.confirmPresence).toEqual({ presence: "offline" });
     expect(state.notices).toHaveLength(0);
   });
@@ -132,7 +162,10 @@ describe("what the agent sees", () => {
     const [open, other] = [item(), item({ place: "parked" })];
     const with_ = (...all: ReturnType<typeof message>[]): PanelView =>
       view({ items: [open, other], messages: [{ interaction: other.interaction, messages: all }] });
-    const state = feed(begin(with_(message(1, "customer", "before"))), snapshot(5, with_(message(1, "customer", "before"), message(2, "customer", "meanwhile"))));
+    const state = feed(
+      begin(with_(message(1, "customer", "before"))),
+      snapshot(5, with_(message(1, "customer", "before"), message(2, "customer", "meanwhile"))),
+    );
     expect(state.unread.get(other.interaction)).toBe(1);
   });
 
@@ -143,7 +176,10 @@ describe("what the agent sees", () => {
     expect(at.typing.get(chat.interaction)).toBe(NOW + 6_000);
     expect(reduce(at, { type: "typing_over", interaction: chat.interaction, at: NOW + 5_999 }).typing.size).toBe(1);
     expect(reduce(at, { type: "typing_over", interaction: chat.interaction, at: NOW + 6_000 }).typing.size).toBe(0);
-    expect(feed(at, delta(2, { change: "message", interaction: chat.interaction, message: message(1, "customer", "hi") })).typing.size).toBe(0);
+    expect(
+      feed(at, delta(2, { change: "message", interaction: chat.interaction, message: message(1, "customer", "hi") }))
+        .typing.size,
+    ).toBe(0);
     expect(feed(at, delta(2, { change: "item", item: { ...chat, ended_at: NOW } })).typing.size).toBe(0);
   });
 
@@ -168,7 +204,10 @@ describe("what the agent sees", () => {
     const pop = { interaction: chat.interaction, title: "Grace", url: null, reason: "no host" };
     const offered = reduce(begin(view({ offer: chat })), { type: "pop_missed", pop });
     expect(feed(offered, delta(2, { change: "offer", offer: null })).missedPops).toHaveLength(0);
-    const accepted = feed(offered, delta(2, { change: "item", item: item({ interaction: chat.interaction }) }, { change: "offer", offer: null }));
+    const accepted = feed(
+      offered,
+      delta(2, { change: "item", item: item({ interaction: chat.interaction }) }, { change: "offer", offer: null }),
+    );
     expect(accepted.missedPops).toEqual([pop]);
   });
 
@@ -178,6 +217,8 @@ describe("what the agent sees", () => {
   });
 
   it("the alert rises at each limit, not before", () => {
-    expect([44_999, 45_000, 59_999, 60_000].map((waited) => alertLevel(waited, [45_000, 60_000]))).toEqual([0, 1, 1, 2]);
+    expect([44_999, 45_000, 59_999, 60_000].map((waited) => alertLevel(waited, [45_000, 60_000]))).toEqual([
+      0, 1, 1, 2,
+    ]);
   });
 });

@@ -258,8 +258,7 @@ function message(state: PanelState, interaction: InteractionId, message: Message
 }
 
 function queue(state: PanelState, queued: Queued): PanelState {
-  const drafts =
-    queued.deed.deed === "send" ? put(state.drafts, queued.deed.interaction, undefined) : state.drafts;
+  const drafts = queued.deed.deed === "send" ? put(state.drafts, queued.deed.interaction, undefined) : state.drafts;
   return { ...state, drafts, outbox: [...state.outbox, queued] };
 }
 

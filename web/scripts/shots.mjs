@@ -6,13 +6,29 @@ import { chromium } from "playwright-core";
 import { createServer } from "vite";
 
 const out = new URL("../../target/web-shots/", import.meta.url).pathname;
-const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 const wanted = process.argv.slice(2);
 const widgetScenes = ["form", "form-problems", "waiting", "talking", "reconnecting", "limit", "refused", "ended"];
-const sizes = [[320, 560], [640, 620], [1100, 700]];
+const sizes = [
+  [320, 560],
+  [640, 620],
+  [1100, 700],
+];
 
 await mkdir(out, { recursive: true });
-const server = await createServer({ configFile: new URL("../vite.fixtures.config.ts", import.meta.url).pathname, logLevel: "error", server: { hmr: false, watch: null } });
+const server = await createServer({
+  configFile: new URL("../vite.fixtures.config.ts", import.meta.url).pathname,
+  logLevel: "error",
+  server: { hmr: false, watch: null },
+});
 await server.listen();
 const base = `http://127.0.0.1:${server.config.server.port}`;
 const { scenes } = await server.ssrLoadModule("/fixtures/scenes.ts");
@@ -35,18 +51,26 @@ async function shoot(url, picture, mode, width, height) {
   await page.evaluate(axe.source);
   const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
   const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), rules);
-  for (const { id, nodes } of violations) problems.push(`${name}: axe ${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
+  for (const { id, nodes } of violations)
+    problems.push(`${name}: axe ${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
   await page.screenshot({ path: `${out}${name}.png`, animations: "disabled" });
 }
 
 const pick = (name) => wanted.length === 0 || wanted.includes(name);
 for (const mode of ["light", "dark"]) {
   for (const scene of ["sign-in", ...Object.keys(scenes)].filter(pick)) {
-    for (const [width, height] of sizes) await shoot(`/fixtures/?scene=${scene}&mode=${mode}`, `${scene}-${mode}-${width}`, mode, width, height);
+    for (const [width, height] of sizes)
+      await shoot(`/fixtures/?scene=${scene}&mode=${mode}`, `${scene}-${mode}-${width}`, mode, width, height);
   }
   for (const theme of ["salesforce", "dynamics", "zendesk"].filter((one) => pick(`theme-${one}`))) {
     for (const scene of ["chat", "offer-known", "wrap-up-chosen"]) {
-      await shoot(`/fixtures/?scene=${scene}&mode=${mode}&theme=${theme}`, `theme-${theme}-${scene}-${mode}`, mode, 1000, 620);
+      await shoot(
+        `/fixtures/?scene=${scene}&mode=${mode}&theme=${theme}`,
+        `theme-${theme}-${scene}-${mode}`,
+        mode,
+        1000,
+        620,
+      );
     }
   }
   for (const scene of widgetScenes.filter((one) => pick(`widget-${one}`))) {

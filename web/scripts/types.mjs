@@ -1,7 +1,8 @@
 // Writes shared/types.gen.ts from ../schemas, so that no frame is ever typed twice.
 // `--check` writes nothing and fails when the committed file is stale.
-import { compile } from "json-schema-to-typescript";
+
 import { readFile, writeFile } from "node:fs/promises";
+import { compile } from "json-schema-to-typescript";
 
 const files = ["panel", "widget", "api"];
 const target = new URL("../shared/types.gen.ts", import.meta.url);
@@ -36,7 +37,10 @@ const body = await compile({ $defs: bare(definitions) }, "Unused", {
 const text = body
   .replace(/export interface Unused \{[\s\S]*?\n\}\n/, "")
   .replace(/ \*\n \* This interface was referenced by `Unused`'s JSON-Schema\n \* via the `definition` "\w+"\.\n/g, "")
-  .replace(/\/\*\*\n \* This interface was referenced by `Unused`'s JSON-Schema\n \* via the `definition` "\w+"\.\n \*\/\n/g, "");
+  .replace(
+    /\/\*\*\n \* This interface was referenced by `Unused`'s JSON-Schema\n \* via the `definition` "\w+"\.\n \*\/\n/g,
+    "",
+  );
 
 const before = await readFile(target, "utf8").catch(() => "");
 if (before === text) process.exit(0);

@@ -5,14 +5,14 @@ import { useEffect, useLayoutEffect } from "preact/hooks";
 const EDGES_PX = 18;
 
 export function useGrowing(field: RefObject<HTMLTextAreaElement | null>, text: string, linesMax: number): void {
-  const fit = (): void => {
+  const grow = (): void => {
     const element = field.current;
     if (element === null) return;
     element.style.height = "auto";
     const line = parseFloat(getComputedStyle(element).lineHeight) || 20;
     element.style.height = `${Math.min(element.scrollHeight + 2, line * linesMax + EDGES_PX)}px`;
   };
-  useLayoutEffect(fit, [text]);
+  useLayoutEffect(grow, [text]);
   useEffect(() => {
     const element = field.current;
     if (element === null) return;
@@ -20,7 +20,7 @@ export function useGrowing(field: RefObject<HTMLTextAreaElement | null>, text: s
     const watch = new ResizeObserver(() => {
       if (element.clientWidth === width) return;
       width = element.clientWidth;
-      fit();
+      grow();
     });
     watch.observe(element);
     return () => watch.disconnect();

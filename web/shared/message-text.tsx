@@ -13,7 +13,11 @@ export function MessageText({ text, words }: { text: string; words: Words }): JS
   return (
     <span dir="auto">
       {pieces(text).map((piece, index) =>
-        piece.href === null ? <span key={index}>{piece.text}</span> : <Address key={index} href={piece.href} words={words} />,
+        piece.href === null ? (
+          <span key={index}>{piece.text}</span>
+        ) : (
+          <Address key={index} href={piece.href} words={words} />
+        ),
       )}
     </span>
   );
@@ -21,12 +25,23 @@ export function MessageText({ text, words }: { text: string; words: Words }): JS
 
 function Address({ href, words }: { href: string; words: Words }): JSX.Element {
   const [awake, setAwake] = useState(false);
-  if (!awake) return <button class="address" onClick={() => setAwake(true)}>{href}</button>;
+  if (!awake)
+    return (
+      <button class="address" onClick={() => setAwake(true)}>
+        {href}
+      </button>
+    );
   const url = new URL(href);
   return (
     <span class="address-awake">
       {href}{" "}
-      <a class="link" href={href} target="_blank" rel="noopener noreferrer nofollow" title={words.linkLeaves(url.host || url.pathname)}>
+      <a
+        class="link"
+        href={href}
+        target="_blank"
+        rel="noopener noreferrer nofollow"
+        title={words.linkLeaves(url.host || url.pathname)}
+      >
         {words.openLink} · {url.host || url.pathname} <Icon name="out" />
       </a>
     </span>

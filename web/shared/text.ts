@@ -42,7 +42,15 @@ export function sentence(text: string): string {
 
 /** One or two letters that stand for a name. */
 export function initials(name: string): string {
-  const words = name.trim().split(/\s+/u).filter((word) => /^[\p{L}\p{N}]/u.test(word));
+  const words = name
+    .trim()
+    .split(/\s+/u)
+    .filter((word) => /^[\p{L}\p{N}]/u.test(word));
   const picked = words.length > 1 ? [words[0], words[words.length - 1]] : words.slice(0, 1);
-  return picked.map((word) => [...(word ?? "")][0] ?? "").join("").toLocaleUpperCase() || "·";
+  return (
+    picked
+      .map((word) => [...(word ?? "")][0] ?? "")
+      .join("")
+      .toLocaleUpperCase() || "·"
+  );
 }

@@ -114,7 +114,14 @@ export const panel = {
   inbox: {
     title: "Inbox",
     list: "Chats and wrap-ups",
-    states: { active: "Active", new: "New", parked: "Parked", wrapUp: "Wrap-up", parkedWrapUp: "Parked wrap-up", ended: "Ended" },
+    states: {
+      active: "Active",
+      new: "New",
+      parked: "Parked",
+      wrapUp: "Wrap-up",
+      parkedWrapUp: "Parked wrap-up",
+      ended: "Ended",
+    },
     waits: (time: string) => `Customer waits ${time}`,
     left: (time: string) => `${time} left`,
     unread: (n: number) => `${n} unread`,
@@ -186,7 +193,8 @@ export const panel = {
     send: "Send",
     hint: "Enter sends, Shift+Enter breaks the line",
     left: (n: number) => (n >= 0 ? `${n} left` : `${-n} too many`),
-    tooLong: (max: number) => `A message holds at most ${max.toLocaleString()} characters. Shorten it or send it in two.`,
+    tooLong: (max: number) =>
+      `A message holds at most ${max.toLocaleString()} characters. Shorten it or send it in two.`,
   },
 
   wrapUp: {
@@ -254,8 +262,10 @@ export const panel = {
     untrusted: (origin: string) =>
       `${origin} is not on Tieline's list of CRM pages, so records open as links. An administrator can add it.`,
     scriptMissing: (src: string) => `The CRM's script at ${src} did not load, so records open as links.`,
-    scriptSlow: (src: string) => `The CRM's script at ${src} took too long, so records open as links. Reload to try again.`,
-    scriptEmpty: (origin: string) => `The CRM's script from ${origin} came without its functions, so records open as links.`,
+    scriptSlow: (src: string) =>
+      `The CRM's script at ${src} took too long, so records open as links. Reload to try again.`,
+    scriptEmpty: (origin: string) =>
+      `The CRM's script from ${origin} came without its functions, so records open as links.`,
     searchTooShort: (min: number) => `Salesforce searches from ${min} characters.`,
     popSlow: "Salesforce did not answer in time.",
     popRefused: (reason: string | null) => `Salesforce did not open it${reason === null ? "." : `: ${reason}`}`,
@@ -308,7 +318,9 @@ export const widget = {
   badEmail: "This does not look like an e-mail address. Example: grace@example.com",
   unreachable: "We cannot be reached right now. What you typed is kept; try again in a moment.",
   position: (n: number) =>
-    n <= 1 ? "You are next. Someone will be with you shortly." : `You are number ${n} in the queue. Please stay, your place is kept.`,
+    n <= 1
+      ? "You are next. Someone will be with you shortly."
+      : `You are number ${n} in the queue. Please stay, your place is kept.`,
   talking: (agent: string) => `You are talking to ${agent}`,
   joined: (agent: string) => `${agent} joined the chat`,
   typing: (agent: string) => `${agent} is typing…`,

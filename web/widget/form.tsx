@@ -68,7 +68,9 @@ const inputs = {
 
 export function Form({ tenant, queue, fields, greeting, page, onStarted }: Props): JSX.Element {
   const key = `tieline.widget.${tenant}.form`;
-  const [values, setValues] = useState<Partial<Record<FieldName, string>>>(() => (recall("session", key) as Partial<Record<FieldName, string>> | null) ?? {});
+  const [values, setValues] = useState<Partial<Record<FieldName, string>>>(
+    () => (recall("session", key) as Partial<Record<FieldName, string>> | null) ?? {},
+  );
   const [problems, setProblems] = useState<Partial<Record<FieldName, string>>>({});
   const [failure, setFailure] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -129,14 +131,31 @@ export function Form({ tenant, queue, fields, greeting, page, onStarted }: Props
         };
         return (
           <div key={name} class="field">
-            <label for={`field-${name}`}>{t.fields[name]}{!required && !t.fields[name].includes(",") && <em> ({t.optional})</em>}</label>
-            {name === "message" ? <textarea rows={3} dir="auto" {...shared} /> : <input maxLength={120} {...inputs[name]} {...shared} />}
-            {problem !== undefined && <p id={`problem-${name}`} class="problem" role="alert">{problem}</p>}
+            <label for={`field-${name}`}>
+              {t.fields[name]}
+              {!required && !t.fields[name].includes(",") && <em> ({t.optional})</em>}
+            </label>
+            {name === "message" ? (
+              <textarea rows={3} dir="auto" {...shared} />
+            ) : (
+              <input maxLength={120} {...inputs[name]} {...shared} />
+            )}
+            {problem !== undefined && (
+              <p id={`problem-${name}`} class="problem" role="alert">
+                {problem}
+              </p>
+            )}
           </div>
         );
       })}
-      {failure !== null && <p class="problem problem-box" role="alert">{sentence(failure)}</p>}
-      <button class="main" disabled={busy}>{busy ? t.starting : t.start}</button>
+      {failure !== null && (
+        <p class="problem problem-box" role="alert">
+          {sentence(failure)}
+        </p>
+      )}
+      <button class="main" disabled={busy}>
+        {busy ? t.starting : t.start}
+      </button>
     </form>
   );
 }

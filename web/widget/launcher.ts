@@ -62,7 +62,7 @@ function start(script: HTMLScriptElement): void {
   };
 
   const host = document.createElement("div");
-  host.dataset["side"] = side === "left" ? "left" : "right";
+  host.dataset.side = side === "left" ? "left" : "right";
   host.style.setProperty("--colour", main);
   host.style.setProperty("--colour-text", usable(colourText) ?? "#fff");
   const root = host.attachShadow({ mode: "open" });

@@ -5,7 +5,7 @@ import { tenantOf } from "../shared/link";
 import type { ChatStarted } from "../shared/types.gen";
 import { widget as t } from "../shared/words";
 import { Chat, Header } from "./app";
-import { type Controller, control as startControl, keepChat, runningChat } from "./controller";
+import { type Controller, keepChat, runningChat, control as startControl } from "./controller";
 import { Form, parseFields } from "./form";
 import type { ToFrame, ToLauncher } from "./protocol";
 
@@ -68,7 +68,11 @@ function Widget(): JSX.Element {
     const onKey = (event: KeyboardEvent): void => {
       if (event.key === "Escape") tell({ tieline: "minimise" });
       if (event.key !== "Tab") return;
-      const stops = [...(root.current?.querySelectorAll<HTMLElement>("a[href], button:not(:disabled), input, textarea, [tabindex='0']") ?? [])];
+      const stops = [
+        ...(root.current?.querySelectorAll<HTMLElement>(
+          "a[href], button:not(:disabled), input, textarea, [tabindex='0']",
+        ) ?? []),
+      ];
       const [head, tail] = [stops[0], stops[stops.length - 1]];
       const here = document.activeElement;
       const leaving = event.shiftKey ? here === head : here === tail;

@@ -46,7 +46,11 @@ describe("a visitor's chat", () => {
 
   it("gives a refused message back with the reason", () => {
     let state = send(feed(initialState(), snapshot(1)), "x", "long");
-    state = feed(state, { frame: "answer", id: "x", refusal: { code: "too_long", message: "At most 500.", limit: 500 } });
+    state = feed(state, {
+      frame: "answer",
+      id: "x",
+      refusal: { code: "too_long", message: "At most 500.", limit: 500 },
+    });
     expect(state.failed[0]?.reason).toBe("At most 500.");
     expect(reduce(state, { type: "take_back", id: "x" }).draft).toBe("long");
   });

@@ -91,7 +91,8 @@ function frame(state: WidgetState, frame: WidgetFrame, at: number): WidgetState 
     case "snapshot": {
       const known = new Set(frame.messages.map((message) => message.id));
       const before = new Set(state.messages.map((message) => message.id));
-      const fresh = state.chat === null ? 0 : frame.messages.filter((one) => one.from === "agent" && !before.has(one.id)).length;
+      const fresh =
+        state.chat === null ? 0 : frame.messages.filter((one) => one.from === "agent" && !before.has(one.id)).length;
       return withChat(
         {
           ...state,
@@ -151,8 +152,13 @@ function answer(state: WidgetState, id: string, refusal: Refusal | null): Widget
   if (queued === undefined) return state;
   const rest = state.outbox.filter((one) => one.id !== id);
   if (queued.what.kind === "send") {
-    if (refusal === null) return { ...state, outbox: state.outbox.map((one) => (one.id === id ? { ...one, taken: true } : one)) };
-    return { ...state, outbox: rest, failed: [...state.failed, { id, text: queued.what.text, reason: refusal.message }] };
+    if (refusal === null)
+      return { ...state, outbox: state.outbox.map((one) => (one.id === id ? { ...one, taken: true } : one)) };
+    return {
+      ...state,
+      outbox: rest,
+      failed: [...state.failed, { id, text: queued.what.text, reason: refusal.message }],
+    };
   }
   return { ...state, outbox: rest, problem: refusal === null ? state.problem : refusal.message };
 }

@@ -44,7 +44,13 @@ export function Composer({ item }: { item: Item }): JSX.Element {
     send();
   };
   return (
-    <form class="composer" onSubmit={(event) => { event.preventDefault(); send(); }}>
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
       <textarea
         ref={field}
         rows={1}
@@ -62,9 +68,21 @@ export function Composer({ item }: { item: Item }): JSX.Element {
         }}
         onKeyDown={onKeyDown}
       />
-      <button class="button button-main composer-send" type="submit" disabled={!sendable} aria-label={t.composer.send} title={t.composer.hint}><Icon name="send" /></button>
+      <button
+        class="button button-main composer-send"
+        type="submit"
+        disabled={!sendable}
+        aria-label={t.composer.send}
+        title={t.composer.hint}
+      >
+        <Icon name="send" />
+      </button>
       <p id="composer-note" class={`composer-note ${over ? "wait-bad" : ""}`} aria-live="polite">
-        {over ? `${t.composer.left(max - used)}. ${t.composer.tooLong(max)}` : used >= max * COUNT_FROM ? t.composer.left(max - used) : ""}
+        {over
+          ? `${t.composer.left(max - used)}. ${t.composer.tooLong(max)}`
+          : used >= max * COUNT_FROM
+            ? t.composer.left(max - used)
+            : ""}
         {!active && text !== "" && t.chat.activateToWrite}
       </p>
     </form>

@@ -31,7 +31,11 @@ export function Conversation({ item, sheet, onSheet, endAsked, onEndAsked, onBac
   return (
     <article class="chat" aria-label={t.chat.conversation}>
       <Head item={item} sheet={sheet} onSheet={onSheet} endAsked={endAsked} onEndAsked={onEndAsked} onBack={onBack} />
-      {sheet === "contact" && <div class="sheet sheet-contact"><ContactPane item={item} /></div>}
+      {sheet === "contact" && (
+        <div class="sheet sheet-contact">
+          <ContactPane item={item} />
+        </div>
+      )}
       <Messages item={item} />
       <Below item={item} sheet={sheet} onSheet={onSheet} />
     </article>
@@ -49,18 +53,39 @@ function Head({ item, sheet, onSheet, endAsked, onEndAsked, onBack }: Props): JS
   const toggle = (one: Sheet): void => onSheet(sheet === one ? "none" : one);
   return (
     <header class="chat-head">
-      <button class="icon-button back" aria-label={t.chat.back} title={t.chat.back} onClick={onBack}><Icon name="back" /></button>
+      <button class="icon-button back" aria-label={t.chat.back} title={t.chat.back} onClick={onBack}>
+        <Icon name="back" />
+      </button>
       <div class="chat-who">
-        <h1><bdi>{item.person.name ?? t.noName}</bdi></h1>
+        <h1>
+          <bdi>{item.person.name ?? t.noName}</bdi>
+        </h1>
         <p>
-          <Icon name={shape.icon} class={`state-${item.wrap_up === null ? item.place : "wrapup"}`} /> {shape.words} · {queue}
+          <Icon name={shape.icon} class={`state-${item.wrap_up === null ? item.place : "wrapup"}`} /> {shape.words} ·{" "}
+          {queue}
           <Waiting item={item} />
         </p>
       </div>
       <div class="chat-deeds">
-        <button class="icon-button only-narrow" aria-pressed={sheet === "contact"} aria-label={t.chat.contact} title={`${t.chat.contact} (K)`} onClick={() => toggle("contact")}><Icon name="person" /></button>
+        <button
+          class="icon-button only-narrow"
+          aria-pressed={sheet === "contact"}
+          aria-label={t.chat.contact}
+          title={`${t.chat.contact} (K)`}
+          onClick={() => toggle("contact")}
+        >
+          <Icon name="person" />
+        </button>
         {item.wrap_up === null && (
-          <button class="icon-button" aria-pressed={sheet === "classify"} aria-label={t.chat.classify} title={`${t.chat.classify} (C)`} onClick={() => toggle("classify")}><Icon name="tag" /></button>
+          <button
+            class="icon-button"
+            aria-pressed={sheet === "classify"}
+            aria-label={t.chat.classify}
+            title={`${t.chat.classify} (C)`}
+            onClick={() => toggle("classify")}
+          >
+            <Icon name="tag" />
+          </button>
         )}
         <button
           class={`button ${active ? "" : "button-main"}`}
@@ -69,10 +94,17 @@ function Head({ item, sheet, onSheet, endAsked, onEndAsked, onBack }: Props): JS
           title={`${active ? t.chat.park : t.chat.activate} (P)`}
           onClick={() => control.act({ deed: active ? "park" : "activate", interaction })}
         >
-          <Icon name={active ? "parked" : "active"} /> <span class="button-words">{active ? t.chat.park : t.chat.activate}</span>
+          <Icon name={active ? "parked" : "active"} />{" "}
+          <span class="button-words">{active ? t.chat.park : t.chat.activate}</span>
         </button>
         {item.ended_at === null && (
-          <button class="button" disabled={underway(state, "end_chat", interaction)} aria-keyshortcuts="E" title={`${t.chat.end} (E)`} onClick={() => onEndAsked(true)}>
+          <button
+            class="button"
+            disabled={underway(state, "end_chat", interaction)}
+            aria-keyshortcuts="E"
+            title={`${t.chat.end} (E)`}
+            onClick={() => onEndAsked(true)}
+          >
             <Icon name="ended" /> <span class="button-words">{t.chat.end}</span>
           </button>
         )}
@@ -80,8 +112,19 @@ function Head({ item, sheet, onSheet, endAsked, onEndAsked, onBack }: Props): JS
       {endAsked && item.ended_at === null && (
         <div class="ask" role="alertdialog" aria-label={t.chat.endSure}>
           <span>{t.chat.endSure}</span>
-          <button class="button button-bad" ref={focusNow} onClick={() => { onEndAsked(false); control.act({ deed: "end_chat", interaction }); }}>{t.chat.endYes}</button>
-          <button class="button" onClick={() => onEndAsked(false)}>{t.chat.endNo}</button>
+          <button
+            class="button button-bad"
+            ref={focusNow}
+            onClick={() => {
+              onEndAsked(false);
+              control.act({ deed: "end_chat", interaction });
+            }}
+          >
+            {t.chat.endYes}
+          </button>
+          <button class="button" onClick={() => onEndAsked(false)}>
+            {t.chat.endNo}
+          </button>
         </div>
       )}
     </header>
@@ -97,16 +140,26 @@ function Below({ item, sheet, onSheet }: { item: Item; sheet: Sheet; onSheet: (s
       {unseen && (
         <div class="strip strip-ask" role="status">
           <p>{t.chat.endedBy(item.person.name ?? t.chat.customer, clock(item.ended_at ?? 0))}</p>
-          <button class="button button-main" disabled={underway(state, "see_end", item.interaction)} onClick={() => control.act({ deed: "see_end", interaction: item.interaction })}>
+          <button
+            class="button button-main"
+            disabled={underway(state, "see_end", item.interaction)}
+            onClick={() => control.act({ deed: "see_end", interaction: item.interaction })}
+          >
             {t.chat.seenEnd}
           </button>
         </div>
       )}
-      {item.wrap_up !== null ? <WrapUp item={item} wrapUp={item.wrap_up} /> : sheet === "classify" ? (
+      {item.wrap_up !== null ? (
+        <WrapUp item={item} wrapUp={item.wrap_up} />
+      ) : sheet === "classify" ? (
         <div class="wrapup">
           <div class="wrapup-head">
-            <h2><Icon name="tag" /> {t.wrapUp.ofChat}</h2>
-            <button class="icon-button" aria-label={t.close} title={t.close} onClick={() => onSheet("none")}><Icon name="close" /></button>
+            <h2>
+              <Icon name="tag" /> {t.wrapUp.ofChat}
+            </h2>
+            <button class="icon-button" aria-label={t.close} title={t.close} onClick={() => onSheet("none")}>
+              <Icon name="close" />
+            </button>
           </div>
           <Classification item={item} />
         </div>
@@ -139,7 +192,15 @@ function Messages({ item }: { item: Item }): JSX.Element {
   const live = state.link.kind === "live";
   const lines: Line[] = [
     ...said.map((message: Message): Line => ({ ...message, sent: "sent" })),
-    ...waiting.map((one): Line => ({ ...one, at: one.at + state.skew, from: "agent", name: t.inbox.you, sent: live ? "sending" : "queued" })),
+    ...waiting.map(
+      (one): Line => ({
+        ...one,
+        at: one.at + state.skew,
+        from: "agent",
+        name: t.inbox.you,
+        sent: live ? "sending" : "queued",
+      }),
+    ),
   ];
   const failed = state.failed.filter((one) => one.interaction === interaction);
   const count = lines.length + failed.length;
@@ -179,7 +240,15 @@ function Messages({ item }: { item: Item }): JSX.Element {
   const typing = (state.typing.get(interaction) ?? 0) > Date.now() && item.ended_at === null;
   return (
     <div class="messages-frame">
-      <div ref={box} class="messages" role="log" aria-label={t.chat.conversation} aria-live="polite" tabIndex={0} onScroll={onScroll}>
+      <div
+        ref={box}
+        class="messages"
+        role="log"
+        aria-label={t.chat.conversation}
+        aria-live="polite"
+        tabIndex={0}
+        onScroll={onScroll}
+      >
         <System>{t.chat.startedAt(clock(item.started_at))}</System>
         {lines.length === 0 && item.ended_at === null && <p class="quiet centred">{t.chat.noMessages}</p>}
         {lines.map((line, index) => {
@@ -193,29 +262,57 @@ function Messages({ item }: { item: Item }): JSX.Element {
         })}
         {failed.map((one) => (
           <div key={one.id} class="line-group">
-            <div class="bubble bubble-agent bubble-failed"><p class="bubble-text">{one.text}</p></div>
+            <div class="bubble bubble-agent bubble-failed">
+              <p class="bubble-text">{one.text}</p>
+            </div>
             <p class="bubble-note wait-bad">
               <Icon name="refused" /> {t.chat.notSent(sentence(one.reason))}{" "}
-              <button class="link" onClick={() => control.store.dispatch({ type: "take_back", id: one.id })}>{t.chat.edit}</button>
+              <button class="link" onClick={() => control.store.dispatch({ type: "take_back", id: one.id })}>
+                {t.chat.edit}
+              </button>
             </p>
           </div>
         ))}
         {item.ended_at !== null && (
-          <System>{item.ended_by === "agent" ? t.chat.endedByYou(clock(item.ended_at)) : t.chat.endedBy(who, clock(item.ended_at))}</System>
+          <System>
+            {item.ended_by === "agent"
+              ? t.chat.endedByYou(clock(item.ended_at))
+              : t.chat.endedBy(who, clock(item.ended_at))}
+          </System>
         )}
       </div>
-      {fresh > 0 && <button class="pill" onClick={toEnd}><Icon name="down" /> {t.chat.newMessages(fresh)}</button>}
-      <p class="typing" aria-live="polite">{typing && <><Dots /> <bdi>{t.chat.typing(who)}</bdi></>}</p>
+      {fresh > 0 && (
+        <button class="pill" onClick={toEnd}>
+          <Icon name="down" /> {t.chat.newMessages(fresh)}
+        </button>
+      )}
+      <p class="typing" aria-live="polite">
+        {typing && (
+          <>
+            <Dots /> <bdi>{t.chat.typing(who)}</bdi>
+          </>
+        )}
+      </p>
     </div>
   );
 }
 
 function Dots(): JSX.Element {
-  return <span class="dots" aria-hidden="true"><i /><i /><i /></span>;
+  return (
+    <span class="dots" aria-hidden="true">
+      <i />
+      <i />
+      <i />
+    </span>
+  );
 }
 
 function System({ children }: { children: ComponentChildren }): JSX.Element {
-  return <p class="system"><span>{children}</span></p>;
+  return (
+    <p class="system">
+      <span>{children}</span>
+    </p>
+  );
 }
 
 function Bubble({ line, joined, who }: { line: Line; joined: boolean; who: string }): JSX.Element {
@@ -223,9 +320,20 @@ function Bubble({ line, joined, who }: { line: Line; joined: boolean; who: strin
   const words = { sent: t.chat.sent, sending: t.chat.sending, queued: t.chat.queued }[line.sent];
   return (
     <>
-      {!joined && <p class={`sender sender-${line.from}`}><bdi>{line.from === "agent" ? line.name : who}</bdi></p>}
-      <div class={`bubble bubble-${line.from} ${line.sent === "sent" ? "" : "bubble-waiting"}`} tabIndex={0} aria-label={`${line.from === "agent" ? line.name : who}, ${time}: ${line.text}`}>
-        <p class="bubble-text"><MessageText text={line.text} words={t.chat} /></p>
+      {!joined && (
+        <p class={`sender sender-${line.from}`}>
+          <bdi>{line.from === "agent" ? line.name : who}</bdi>
+        </p>
+      )}
+      <div
+        role="group"
+        class={`bubble bubble-${line.from} ${line.sent === "sent" ? "" : "bubble-waiting"}`}
+        tabIndex={0}
+        aria-label={`${line.from === "agent" ? line.name : who}, ${time}: ${line.text}`}
+      >
+        <p class="bubble-text">
+          <MessageText text={line.text} words={t.chat} />
+        </p>
         <span class="bubble-time">
           {time}
           {line.from === "agent" && <Icon name={line.sent === "sent" ? "tick" : "clock"} label={words} />}

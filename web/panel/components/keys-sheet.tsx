@@ -13,11 +13,18 @@ export function KeysSheet({ onClose }: { onClose: () => void }): JSX.Element {
     <dialog ref={dialog} class="keys" aria-label={t.keys.title} onClose={onClose}>
       <div class="wrapup-head">
         <h2>{t.keys.title}</h2>
-        <button class="icon-button" aria-label={t.close} title={t.close} onClick={onClose}><Icon name="close" /></button>
+        <button class="icon-button" aria-label={t.close} title={t.close} onClick={onClose}>
+          <Icon name="close" />
+        </button>
       </div>
       <dl>
         {t.keys.rows.map(([key, what]) => (
-          <div key={key}><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div>
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{what}</dd>
+          </div>
         ))}
       </dl>
       <p class="quiet">{t.keys.hint}</p>

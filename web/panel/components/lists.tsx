@@ -7,8 +7,8 @@ import { clock, left, span } from "../../shared/time";
 import type { DeliveryEntry, Item, LogEntry, QueueView } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
 import { connectionName, queueOf, serverNow, usePanel } from "../context";
-import { CrmMark } from "./lookups";
 import { alertLevel, inbox, underway, unsent } from "../state";
+import { CrmMark } from "./lookups";
 
 export function Inbox({ onOpen }: { onOpen: (interaction: string) => void }): JSX.Element | null {
   const { state } = usePanel();
@@ -18,10 +18,16 @@ export function Inbox({ onOpen }: { onOpen: (interaction: string) => void }): JS
   const items = inbox(view);
   return (
     <section class="list" aria-label={t.inbox.list}>
-      <h2>{t.inbox.title} <span class="count">{items.length}</span></h2>
-      {items.length === 0 ? <EmptyInbox /> : (
+      <h2>
+        {t.inbox.title} <span class="count">{items.length}</span>
+      </h2>
+      {items.length === 0 ? (
+        <EmptyInbox />
+      ) : (
         <ol class="rows">
-          {items.map((item, index) => <Row key={item.interaction} item={item} number={index + 1} onOpen={onOpen} />)}
+          {items.map((item, index) => (
+            <Row key={item.interaction} item={item} number={index + 1} onOpen={onOpen} />
+          ))}
         </ol>
       )}
     </section>
@@ -44,7 +50,11 @@ function EmptyInbox(): JSX.Element | null {
     <div class="empty">
       <p>{words}</p>
       {!available && (
-        <button class="button button-main" disabled={underway(state, "set_presence")} onClick={() => control.act({ deed: "set_presence", presence: { presence: "available" }, confirmed: false })}>
+        <button
+          class="button button-main"
+          disabled={underway(state, "set_presence")}
+          onClick={() => control.act({ deed: "set_presence", presence: { presence: "available" }, confirmed: false })}
+        >
           {t.inbox.goAvailable}
         </button>
       )}
@@ -55,7 +65,9 @@ function EmptyInbox(): JSX.Element | null {
 /** State in a shape and in words; colour only strengthens. */
 export function stateOf(item: Item): { icon: IconName; words: string } {
   if (item.wrap_up !== null) {
-    return item.place === "parked" ? { icon: "parked", words: t.inbox.states.parkedWrapUp } : { icon: "wrapup", words: t.inbox.states.wrapUp };
+    return item.place === "parked"
+      ? { icon: "parked", words: t.inbox.states.parkedWrapUp }
+      : { icon: "wrapup", words: t.inbox.states.wrapUp };
   }
   if (item.ended_at !== null) return { icon: "ended", words: t.inbox.states.ended };
   switch (item.place) {
@@ -68,7 +80,15 @@ export function stateOf(item: Item): { icon: IconName; words: string } {
   }
 }
 
-function Row({ item, number, onOpen }: { item: Item; number: number; onOpen: (interaction: string) => void }): JSX.Element {
+function Row({
+  item,
+  number,
+  onOpen,
+}: {
+  item: Item;
+  number: number;
+  onOpen: (interaction: string) => void;
+}): JSX.Element {
   const { control, state } = usePanel();
   const shape = stateOf(item);
   const unread = state.unread.get(item.interaction) ?? 0;
@@ -76,7 +96,8 @@ function Row({ item, number, onOpen }: { item: Item; number: number; onOpen: (in
   const last = messages[messages.length - 1];
   const draft = state.drafts.get(item.interaction);
   const waiting = unsent(state, item.interaction).length;
-  const lastLine = last === undefined ? t.inbox.noMessages : last.from === "agent" ? `${t.inbox.you}: ${last.text}` : last.text;
+  const lastLine =
+    last === undefined ? t.inbox.noMessages : last.from === "agent" ? `${t.inbox.you}: ${last.text}` : last.text;
   return (
     <li>
       <button
@@ -92,14 +113,28 @@ function Row({ item, number, onOpen }: { item: Item; number: number; onOpen: (in
         }}
       >
         <Icon name={shape.icon} class={`state-${item.wrap_up === null ? item.place : "wrapup"}`} />
-        <span class="row-name"><bdi>{item.person.name ?? t.noName}</bdi></span>
+        <span class="row-name">
+          <bdi>{item.person.name ?? t.noName}</bdi>
+        </span>
         <RowTime item={item} />
         <span class="row-line">
           <span class="row-state">{shape.words}</span>
           {" · "}
-          {draft !== undefined ? <span class="draft"><Icon name="pencil" /> {t.inbox.draft}: {draft}</span> : waiting > 0 ? t.chat.sending : <bdi>{lastLine}</bdi>}
+          {draft !== undefined ? (
+            <span class="draft">
+              <Icon name="pencil" /> {t.inbox.draft}: {draft}
+            </span>
+          ) : waiting > 0 ? (
+            t.chat.sending
+          ) : (
+            <bdi>{lastLine}</bdi>
+          )}
         </span>
-        {unread > 0 && <span class="badge" aria-label={t.inbox.unread(unread)}>{unread}</span>}
+        {unread > 0 && (
+          <span class="badge" role="img" aria-label={t.inbox.unread(unread)}>
+            {unread}
+          </span>
+        )}
       </button>
     </li>
   );
@@ -110,7 +145,11 @@ function RowTime({ item }: { item: Item }): JSX.Element | null {
   const now = serverNow(state);
   if (item.wrap_up !== null) {
     const remaining = item.wrap_up.deadline === null ? item.wrap_up.left : item.wrap_up.deadline - now;
-    return remaining === null ? null : <span class="row-time" title={t.inbox.left(left(remaining))}><Icon name="wrapup" /> {left(remaining)}</span>;
+    return remaining === null ? null : (
+      <span class="row-time" title={t.inbox.left(left(remaining))}>
+        <Icon name="wrapup" /> {left(remaining)}
+      </span>
+    );
   }
   return <Waiting item={item} />;
 }
@@ -140,7 +179,11 @@ export function Queues(): JSX.Element | null {
   return (
     <section class="list" aria-label={t.queues.title}>
       <h2>{t.queues.title}</h2>
-      <ul class="rows">{queues.map((queue) => <QueueRow key={queue.queue} queue={queue} />)}</ul>
+      <ul class="rows">
+        {queues.map((queue) => (
+          <QueueRow key={queue.queue} queue={queue} />
+        ))}
+      </ul>
     </section>
   );
 }
@@ -159,7 +202,11 @@ function QueueRow({ queue }: { queue: QueueView }): JSX.Element {
         </span>
       </span>
       {next !== undefined && (
-        <button class="button button-small" disabled={underway(state, "take_chat")} onClick={() => control.act({ deed: "take_chat", interaction: next })}>
+        <button
+          class="button button-small"
+          disabled={underway(state, "take_chat")}
+          onClick={() => control.act({ deed: "take_chat", interaction: next })}
+        >
           {t.queues.take}
         </button>
       )}
@@ -174,7 +221,15 @@ export function Logs(): JSX.Element | null {
   return (
     <section class="list" id="logs" aria-label={t.logs.title} tabIndex={-1}>
       <h2>{t.logs.title}</h2>
-      {logs.length === 0 ? <p class="empty">{t.logs.empty}</p> : <ul class="rows">{logs.map((log) => <LogRow key={log.interaction} log={log} />)}</ul>}
+      {logs.length === 0 ? (
+        <p class="empty">{t.logs.empty}</p>
+      ) : (
+        <ul class="rows">
+          {logs.map((log) => (
+            <LogRow key={log.interaction} log={log} />
+          ))}
+        </ul>
+      )}
     </section>
   );
 }
@@ -182,11 +237,23 @@ export function Logs(): JSX.Element | null {
 function LogRow({ log }: { log: LogEntry }): JSX.Element {
   return (
     <li class="log">
-      <span class="log-name"><bdi>{log.name === "" ? t.noName : log.name}</bdi></span>
+      <span class="log-name">
+        <bdi>{log.name === "" ? t.noName : log.name}</bdi>
+      </span>
       <span class="log-time">{clock(log.closed_at)}</span>
-      {log.not_classified && <p class="log-state wait-warn"><Icon name="tag" /> {t.logs.notClassified}</p>}
-      {log.deliveries.length === 0 && <p class="log-state"><Icon name="check" /> {t.logs.none}</p>}
-      {log.deliveries.map((delivery) => <Delivery key={delivery.connection} delivery={delivery} />)}
+      {log.not_classified && (
+        <p class="log-state wait-warn">
+          <Icon name="tag" /> {t.logs.notClassified}
+        </p>
+      )}
+      {log.deliveries.length === 0 && (
+        <p class="log-state">
+          <Icon name="check" /> {t.logs.none}
+        </p>
+      )}
+      {log.deliveries.map((delivery) => (
+        <Delivery key={delivery.connection} delivery={delivery} />
+      ))}
     </li>
   );
 }
@@ -198,15 +265,27 @@ function Delivery({ delivery }: { delivery: DeliveryEntry }): JSX.Element {
   const at = delivery.state;
   switch (at.state) {
     case "sending":
-      return <p class="log-state"><Icon name="hourglass" /> {t.logs.sending(crm)}</p>;
+      return (
+        <p class="log-state">
+          <Icon name="hourglass" /> {t.logs.sending(crm)}
+        </p>
+      );
     case "saved": {
       const open = (): void => control.open({ kind: "record", record: at.record, url: at.url ?? null }, at.label);
       return (
         <p class="log-state log-saved" title={t.logs.saved(crm)}>
           <Icon name="check" />
-          {control.host.canPop ? <button class="link" onClick={open}>{at.label}</button> : at.url ? (
-            <a class="link" href={at.url} target="_blank" rel="noopener noreferrer">{at.label} <Icon name="out" /></a>
-          ) : <span>{at.label}</span>}
+          {control.host.canPop ? (
+            <button class="link" onClick={open}>
+              {at.label}
+            </button>
+          ) : at.url ? (
+            <a class="link" href={at.url} target="_blank" rel="noopener noreferrer">
+              {at.label} <Icon name="out" />
+            </a>
+          ) : (
+            <span>{at.label}</span>
+          )}
           <CrmMark name={crm} />
         </p>
       );
@@ -216,11 +295,17 @@ function Delivery({ delivery }: { delivery: DeliveryEntry }): JSX.Element {
       return (
         <p class="log-state wait-warn">
           <Icon name="clock" />
-          <span>{sentence(at.reason)} {remaining > 0 ? t.logs.nextTry(left(remaining)) : t.logs.tryingNow}</span>
+          <span>
+            {sentence(at.reason)} {remaining > 0 ? t.logs.nextTry(left(remaining)) : t.logs.tryingNow}
+          </span>
         </p>
       );
     }
     case "refused":
-      return <p class="log-state wait-bad"><Icon name="refused" /> <span>{sentence(t.logs.refused(crm, at.reason))}</span></p>;
+      return (
+        <p class="log-state wait-bad">
+          <Icon name="refused" /> <span>{sentence(t.logs.refused(crm, at.reason))}</span>
+        </p>
+      );
   }
 }

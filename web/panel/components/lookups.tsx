@@ -1,7 +1,7 @@
 // Who the customer is: what they said, and what each CRM found, with how sure it is.
 import type { JSX } from "preact";
 import { Icon } from "../../shared/icons";
-import type { CallCard, Item, Lookup, Match, Person, Record as CrmRecord } from "../../shared/types.gen";
+import type { CallCard, Record as CrmRecord, Item, Lookup, Match, Person } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
 import { connectionName, usePanel } from "../context";
 import { popUrl, underway } from "../state";
@@ -9,7 +9,11 @@ import { Fact, LookupWords } from "./offer";
 
 /** Which CRM, as a letter and its name on hover. */
 export function CrmMark({ name }: { name: string }): JSX.Element {
-  return <span class="crm" title={name} role="img" aria-label={name}>{[...name][0] ?? "·"}</span>;
+  return (
+    <span class="crm" title={name} role="img" aria-label={name}>
+      {[...name][0] ?? "·"}
+    </span>
+  );
 }
 
 /** How sure a match is, in words and shape. */
@@ -30,12 +34,16 @@ export function ContactPane({ item }: { item: Item }): JSX.Element {
 function Said({ person }: { person: Person }): JSX.Element {
   return (
     <>
-      <p class="pane-name"><bdi>{person.name ?? t.noName}</bdi></p>
+      <p class="pane-name">
+        <bdi>{person.name ?? t.noName}</bdi>
+      </p>
       <dl class="facts">
         <Fact name={t.contact.email} value={person.email} />
         <Fact name={t.contact.phone} value={person.phone} />
         <Fact name={t.contact.caseNumber} value={person.case_number} />
-        {Object.entries(person.answers ?? {}).map(([label, answer]) => <Fact key={label} name={label} value={answer} />)}
+        {Object.entries(person.answers ?? {}).map(([label, answer]) => (
+          <Fact key={label} name={label} value={answer} />
+        ))}
         <Fact name={t.contact.page} value={person.page} />
       </dl>
     </>
@@ -66,15 +74,24 @@ function OneLookup({ interaction, lookup }: { interaction: string; lookup: Looku
   };
   return (
     <section class="lookup" aria-label={crm}>
-      <h3><CrmMark name={crm} /> {crm}</h3>
-      {lookup.matches.length === 0 && <p class="quiet"><LookupWords lookup={lookup} crm={crm} /></p>}
+      <h3>
+        <CrmMark name={crm} /> {crm}
+      </h3>
+      {lookup.matches.length === 0 && (
+        <p class="quiet">
+          <LookupWords lookup={lookup} crm={crm} />
+        </p>
+      )}
       <ul class="matches">
         {lookup.matches.map((match) => (
           <MatchRow
             key={match.record.id}
             match={match}
             crm={crm}
-            chosen={same(lookup.contact, match.record) || (match.basis === "case_number" && same(lookup.contact, match.contact))}
+            chosen={
+              same(lookup.contact, match.record) ||
+              (match.basis === "case_number" && same(lookup.contact, match.contact))
+            }
             busy={busy}
             onChoose={() => choose(match.contact ?? match.record)}
           />
@@ -82,7 +99,9 @@ function OneLookup({ interaction, lookup }: { interaction: string; lookup: Looku
       </ul>
       {lookup.more && <p class="quiet">{t.contact.more}</p>}
       {lookup.matches.length > 0 && !(lookup.chosen && lookup.contact === null) && (
-        <button class="button button-quiet" disabled={busy} onClick={() => choose(null)}>{t.contact.none}</button>
+        <button class="button button-quiet" disabled={busy} onClick={() => choose(null)}>
+          {t.contact.none}
+        </button>
       )}
       {lookup.chosen && lookup.contact === null && <p class="quiet">{t.contact.noneChosen}</p>}
     </section>
@@ -101,16 +120,27 @@ function MatchRow({ match, crm, chosen, busy, onChoose }: RowProps): JSX.Element
   return (
     <li class={`match ${chosen ? "match-chosen" : ""}`}>
       <div class="match-words">
-        <p class="match-title"><OpenRecord match={match} crm={crm} /></p>
-        {match.subtitle && <p class="match-sub"><bdi>{match.subtitle}</bdi></p>}
-        <p class="match-sub"><Certain match={match} /></p>
+        <p class="match-title">
+          <OpenRecord match={match} crm={crm} />
+        </p>
+        {match.subtitle && (
+          <p class="match-sub">
+            <bdi>{match.subtitle}</bdi>
+          </p>
+        )}
+        <p class="match-sub">
+          <Certain match={match} />
+        </p>
       </div>
       {chosen ? (
         <p class="match-mark">
-          <Icon name="check" /> {match.basis === "case_number" && match.contact ? t.contact.chosenCase : t.contact.chosen}
+          <Icon name="check" />{" "}
+          {match.basis === "case_number" && match.contact ? t.contact.chosenCase : t.contact.chosen}
         </p>
       ) : (
-        <button class="button button-small" disabled={busy} onClick={onChoose}>{t.contact.choose}</button>
+        <button class="button button-small" disabled={busy} onClick={onChoose}>
+          {t.contact.choose}
+        </button>
       )}
     </li>
   );
@@ -122,7 +152,11 @@ function OpenRecord({ match, crm }: { match: Match; crm: string }): JSX.Element 
   const title = <bdi>{match.title}</bdi>;
   if (control.host.canPop) {
     const pop = (): void => control.open({ kind: "record", record: match.record, url: match.url ?? null }, match.title);
-    return <button class="link" title={t.contact.openIn(crm)} onClick={pop}>{title}</button>;
+    return (
+      <button class="link" title={t.contact.openIn(crm)} onClick={pop}>
+        {title}
+      </button>
+    );
   }
   const url = popUrl({ kind: "record", record: match.record, url: match.url ?? null });
   if (url === null) return title;
@@ -138,7 +172,9 @@ export function CallPane({ call }: { call: CallCard }): JSX.Element {
   return (
     <div class="pane">
       <h2>{t.contact.title}</h2>
-      <p class="pane-name"><bdi>{call.from ?? t.unknownCaller}</bdi></p>
+      <p class="pane-name">
+        <bdi>{call.from ?? t.unknownCaller}</bdi>
+      </p>
       <Lookups interaction={call.interaction} lookups={call.lookups} />
     </div>
   );

@@ -33,18 +33,29 @@ export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: b
         </span>
         <Ring remaining={remaining} whole={offer.deadline - offer.offered_at} />
       </div>
-      <div class="offer-who" tabIndex={0} aria-label={`${name}. ${t.offer.details}`}>
-        <p class="offer-name"><bdi>{name}</bdi></p>
+      <div class="offer-who" role="group" tabIndex={0} aria-label={`${name}. ${t.offer.details}`}>
+        <p class="offer-name">
+          <bdi>{name}</bdi>
+        </p>
         <p class="offer-sub">
           <span role="timer">{t.offer.waiting(span(now - offer.waiting_since))}</span>
           {offer.version > 1 && ` · ${t.offer.again(offer.version)}`}
-          <span class="offer-more" aria-hidden="true"> · {t.offer.details} <Icon name="down" /></span>
+          <span class="offer-more" aria-hidden="true">
+            {" "}
+            · {t.offer.details} <Icon name="down" />
+          </span>
         </p>
         <Details person={offer.person} />
       </div>
       <BestMatches lookups={offer.lookups} />
       <div class="actions offer-actions">
-        <button ref={accept} class="button button-main" disabled={busy} aria-keyshortcuts="A" onClick={() => control.act({ deed: "accept_offer", offer: offer.offer })}>
+        <button
+          ref={accept}
+          class="button button-main"
+          disabled={busy}
+          aria-keyshortcuts="A"
+          onClick={() => control.act({ deed: "accept_offer", offer: offer.offer })}
+        >
           {t.offer.accept} <kbd>A</kbd>
         </button>
         <button
@@ -58,7 +69,11 @@ export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: b
           {t.offer.reject} <kbd>R</kbd>
         </button>
       </div>
-      {rejectArmed && <p class="offer-armed" role="status">{t.offer.rejectAgain}</p>}
+      {rejectArmed && (
+        <p class="offer-armed" role="status">
+          {t.offer.rejectAgain}
+        </p>
+      )}
       {!mayReject && <p class="offer-why">{t.offer.mayNotReject}</p>}
     </section>
   );
@@ -71,7 +86,18 @@ function Ring({ remaining, whole }: { remaining: number; whole: number }): JSX.E
     <span class="ring" role="timer" aria-label={t.offer.left(words)} title={t.offer.left(words)}>
       <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
         <circle cx="10" cy="10" r="8" fill="none" stroke="var(--line)" stroke-width="3" />
-        <circle class="ring-part" cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="3" pathLength="100" stroke-dasharray={`${part * 100} 100`} transform="rotate(-90 10 10)" />
+        <circle
+          class="ring-part"
+          cx="10"
+          cy="10"
+          r="8"
+          fill="none"
+          stroke="currentColor"
+          stroke-width="3"
+          pathLength="100"
+          stroke-dasharray={`${part * 100} 100`}
+          transform="rotate(-90 10 10)"
+        />
       </svg>
       <span aria-hidden="true">{words}</span>
     </span>
@@ -87,7 +113,9 @@ function Details({ person }: { person: Person }): JSX.Element {
       <Fact name={t.contact.email} value={person.email} />
       <Fact name={t.contact.phone} value={person.phone} />
       <Fact name={t.contact.caseNumber} value={person.case_number} />
-      {Object.entries(person.answers ?? {}).map(([label, answer]) => <Fact key={label} name={label} value={answer} />)}
+      {Object.entries(person.answers ?? {}).map(([label, answer]) => (
+        <Fact key={label} name={label} value={answer} />
+      ))}
       <Fact name={t.contact.page} value={person.page} />
     </dl>
   );
@@ -98,7 +126,9 @@ export function OfferPane({ offer }: { offer: Offer }): JSX.Element {
   return (
     <div class="pane">
       <h2>{t.contact.customer}</h2>
-      <p class="pane-name"><bdi>{offer.person.name ?? t.noName}</bdi></p>
+      <p class="pane-name">
+        <bdi>{offer.person.name ?? t.noName}</bdi>
+      </p>
       <Details person={offer.person} />
       <BestMatches lookups={offer.lookups} />
     </div>
@@ -110,7 +140,9 @@ export function Fact({ name, value }: { name: string; value: string | null | und
   return (
     <>
       <dt>{name}</dt>
-      <dd><bdi>{value}</bdi></dd>
+      <dd>
+        <bdi>{value}</bdi>
+      </dd>
     </>
   );
 }
@@ -129,7 +161,9 @@ function BestMatches({ lookups }: { lookups: Lookup[] }): JSX.Element | null {
         const shown = lookup.matches.slice(0, SHOWN_MAX);
         return (
           <li key={lookup.connection}>
-            {shown.map((match) => <BestMatch key={match.record.id} match={match} crm={crm} />)}
+            {shown.map((match) => (
+              <BestMatch key={match.record.id} match={match} crm={crm} />
+            ))}
             {shown.length === 0 && (
               <p class="best-none">
                 <CrmMark name={crm} /> <LookupWords lookup={lookup} crm={crm} />
@@ -158,9 +192,15 @@ function BestMatch({ match, crm }: { match: Match; crm: string }): JSX.Element {
     <div class="best-match">
       <CrmMark name={crm} />
       <span class="best-words">
-        <span class="best-title"><bdi>{match.title}</bdi></span>
+        <span class="best-title">
+          <bdi>{match.title}</bdi>
+        </span>
         <span class="best-sub">
-          {match.subtitle ? <><bdi>{match.subtitle}</bdi> · </> : null}
+          {match.subtitle ? (
+            <>
+              <bdi>{match.subtitle}</bdi> ·{" "}
+            </>
+          ) : null}
           <Certain match={match} />
         </span>
       </span>
@@ -176,15 +216,23 @@ export function CallCard({ call }: { call: Call }): JSX.Element {
   const best = call.lookups.flatMap((lookup) => lookup.matches.filter((match) => match.certainty !== "guessed"));
   const name = best.length === 1 ? best[0]?.title : undefined;
   return (
-    <section class={`call ${ringing ? "call-ringing" : ""}`} aria-label={ringing ? t.call.ringing : t.call.talking} role={ringing ? "alert" : "group"}>
+    <section
+      class={`call ${ringing ? "call-ringing" : ""}`}
+      aria-label={ringing ? t.call.ringing : t.call.talking}
+      role={ringing ? "alert" : "group"}
+    >
       <div class="offer-head">
         <span class="offer-kind">
           <Icon name="phone" /> {ringing ? t.call.ringing : t.call.talking}
           {call.queue_name !== null && ` · ${call.queue_name}`}
         </span>
-        <span class="ring" role="timer">{span(now - (call.answered_at ?? call.rang_at))}</span>
+        <span class="ring" role="timer">
+          {span(now - (call.answered_at ?? call.rang_at))}
+        </span>
       </div>
-      <p class="offer-name"><bdi>{name ?? call.from ?? t.unknownCaller}</bdi></p>
+      <p class="offer-name">
+        <bdi>{name ?? call.from ?? t.unknownCaller}</bdi>
+      </p>
       <p class="offer-sub">
         {[call.from, call.to === null ? null : `${t.call.to} ${call.to}`].filter((part) => part !== null).join(" ")}
       </p>

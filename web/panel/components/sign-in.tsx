@@ -4,14 +4,22 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { signIn } from "../../shared/api";
 import { focusIfAlone } from "../../shared/focus";
 import { Icon } from "../../shared/icons";
-import { sentence } from "../../shared/text";
 import { keep, recall } from "../../shared/storage";
+import { sentence } from "../../shared/text";
 import type { SignedIn } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
 
 const LAST = "tieline.panel.agent";
 
-export function SignInPage({ tenant, reason, onSignedIn }: { tenant: string; reason: string | null; onSignedIn: (session: SignedIn) => void }): JSX.Element {
+export function SignInPage({
+  tenant,
+  reason,
+  onSignedIn,
+}: {
+  tenant: string;
+  reason: string | null;
+  onSignedIn: (session: SignedIn) => void;
+}): JSX.Element {
   const last = recall("local", LAST);
   const [agent, setAgent] = useState(typeof last === "string" ? last : "");
   const [password, setPassword] = useState("");
@@ -40,18 +48,49 @@ export function SignInPage({ tenant, reason, onSignedIn }: { tenant: string; rea
         <img src="/assets/icon.svg" alt="" width="40" height="40" />
         <h1>{t.product}</h1>
         <p class="quiet">{t.signIn.lead}</p>
-        {tenant === "" && <p class="problem" role="alert">{t.signIn.noTenant}</p>}
-        {reason !== null && problem === null && <p class="problem problem-mild" role="status">{t.signIn.again(sentence(reason))}</p>}
+        {tenant === "" && (
+          <p class="problem" role="alert">
+            {t.signIn.noTenant}
+          </p>
+        )}
+        {reason !== null && problem === null && (
+          <p class="problem problem-mild" role="status">
+            {t.signIn.again(sentence(reason))}
+          </p>
+        )}
         <label class="field">
           <span>{t.signIn.agent}</span>
-          <input name="agent" autoComplete="username" autoCapitalize="none" spellcheck={false} required ref={name} value={agent} onInput={(event) => setAgent(event.currentTarget.value)} />
+          <input
+            name="agent"
+            autoComplete="username"
+            autoCapitalize="none"
+            spellcheck={false}
+            required
+            ref={name}
+            value={agent}
+            onInput={(event) => setAgent(event.currentTarget.value)}
+          />
         </label>
         <label class="field">
           <span>{t.signIn.password}</span>
-          <input ref={field} name="password" type="password" autoComplete="current-password" required value={password} onInput={(event) => setPassword(event.currentTarget.value)} />
+          <input
+            ref={field}
+            name="password"
+            type="password"
+            autoComplete="current-password"
+            required
+            value={password}
+            onInput={(event) => setPassword(event.currentTarget.value)}
+          />
         </label>
-        {problem !== null && <p class="problem" role="alert"><Icon name="warn" /> {sentence(problem)}</p>}
-        <button class="button button-main" disabled={busy || tenant === ""}>{busy ? t.signIn.going : t.signIn.go}</button>
+        {problem !== null && (
+          <p class="problem" role="alert">
+            <Icon name="warn" /> {sentence(problem)}
+          </p>
+        )}
+        <button class="button button-main" disabled={busy || tenant === ""}>
+          {busy ? t.signIn.going : t.signIn.go}
+        </button>
       </form>
     </main>
   );

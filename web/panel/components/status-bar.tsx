@@ -42,13 +42,31 @@ export function StatusBar({ preferences, onPreferences, onKeys, onSignOut }: Pro
         <span class="presence-name">{t.presence(me.presence)}</span>
         <Icon name="down" />
       </button>
-      <span class="load" title={t.me.load(me.load, me.capacity)} aria-label={t.me.load(me.load, me.capacity)}>
+      <span
+        class="load"
+        role="img"
+        title={t.me.load(me.load, me.capacity)}
+        aria-label={t.me.load(me.load, me.capacity)}
+      >
         {me.load}/{me.capacity}
       </span>
-      <span class={`wire ${live ? "" : "wire-down"}`} title={live ? t.link.lampLive : t.link.lampDown} role="img" aria-label={live ? t.link.lampLive : t.link.lampDown}>
+      <span
+        class={`wire ${live ? "" : "wire-down"}`}
+        title={live ? t.link.lampLive : t.link.lampDown}
+        role="img"
+        aria-label={live ? t.link.lampLive : t.link.lampDown}
+      >
         <Icon name={live ? "wire" : "wireless"} />
       </span>
-      <button ref={moreButton} class="icon-button" aria-haspopup="menu" aria-expanded={open === "more"} aria-label={t.me.menu} title={t.me.menu} onClick={() => setOpen(open === "more" ? null : "more")}>
+      <button
+        ref={moreButton}
+        class="icon-button"
+        aria-haspopup="menu"
+        aria-expanded={open === "more"}
+        aria-label={t.me.menu}
+        title={t.me.menu}
+        onClick={() => setOpen(open === "more" ? null : "more")}
+      >
         <Icon name="more" />
       </button>
       <SecondLine me={me} />
@@ -69,20 +87,39 @@ export function StatusBar({ preferences, onPreferences, onKeys, onSignOut }: Pro
             <legend>{t.me.mode}</legend>
             {(["system", "light", "dark"] as const).map((mode) => (
               <label key={mode} class="chip">
-                <input type="radio" name="mode" checked={preferences.mode === mode} onChange={() => onPreferences({ ...preferences, mode })} />
+                <input
+                  type="radio"
+                  name="mode"
+                  checked={preferences.mode === mode}
+                  onChange={() => onPreferences({ ...preferences, mode })}
+                />
                 <span>{t.me.modes[mode]}</span>
               </label>
             ))}
           </fieldset>
-          <button role="menuitemcheckbox" aria-checked={preferences.sound} class="menu-item" onClick={() => onPreferences({ ...preferences, sound: !preferences.sound })}>
+          <button
+            role="menuitemcheckbox"
+            aria-checked={preferences.sound}
+            class="menu-item"
+            onClick={() => onPreferences({ ...preferences, sound: !preferences.sound })}
+          >
             <span>{t.me.sound}</span>
             <span class="menu-note">{preferences.sound ? t.me.on : t.me.off}</span>
           </button>
-          <button role="menuitem" class="menu-item" onClick={() => { setOpen(null); onKeys(); }}>
+          <button
+            role="menuitem"
+            class="menu-item"
+            onClick={() => {
+              setOpen(null);
+              onKeys();
+            }}
+          >
             <span>{t.me.keys}</span>
             <kbd>?</kbd>
           </button>
-          <button role="menuitem" class="menu-item" onClick={onSignOut}>{t.me.signOut}</button>
+          <button role="menuitem" class="menu-item" onClick={onSignOut}>
+            {t.me.signOut}
+          </button>
         </Menu>
       )}
     </header>
@@ -105,7 +142,15 @@ function SecondLine({ me }: { me: Me }): JSX.Element | null {
   );
 }
 
-function Choice({ me, presence, onChoose }: { me: Me; presence: Presence; onChoose: (p: Presence) => void }): JSX.Element {
+function Choice({
+  me,
+  presence,
+  onChoose,
+}: {
+  me: Me;
+  presence: Presence;
+  onChoose: (p: Presence) => void;
+}): JSX.Element {
   const current = t.presence(me.presence) === t.presence(presence);
   return (
     <button role="menuitemradio" aria-checked={current} class="menu-item" onClick={() => onChoose(presence)}>
@@ -132,8 +177,12 @@ export function ConfirmOffline(): JSX.Element | null {
     <div class="strip strip-ask" role="alertdialog" aria-label={t.me.goingOffline}>
       <p>{t.me.goingOffline}</p>
       <div class="actions">
-        <button class="button" ref={focusNow} onClick={() => answer(false)}>{t.me.stay}</button>
-        <button class="button button-bad" onClick={() => answer(true)}>{t.me.goOffline}</button>
+        <button class="button" ref={focusNow} onClick={() => answer(false)}>
+          {t.me.stay}
+        </button>
+        <button class="button button-bad" onClick={() => answer(true)}>
+          {t.me.goOffline}
+        </button>
       </div>
     </div>
   );

@@ -16,10 +16,19 @@ export function ConnectionBar(): JSX.Element | null {
   return (
     <div class="strip strip-link">
       <p>
-        <Icon name="hourglass" /> <span role="status">{t.link.lost} {queued > 0 && t.link.queued(queued)}</span>{" "}
-        <span role="timer">{link.kind === "waiting" ? t.link.nextTry(left(link.until - Date.now())) : t.link.trying}</span>
+        <Icon name="hourglass" />{" "}
+        <span role="status">
+          {t.link.lost} {queued > 0 && t.link.queued(queued)}
+        </span>{" "}
+        <span role="timer">
+          {link.kind === "waiting" ? t.link.nextTry(left(link.until - Date.now())) : t.link.trying}
+        </span>
       </p>
-      {link.kind === "waiting" && <button class="button button-small" onClick={() => control.reconnect()}>{t.link.tryNow}</button>}
+      {link.kind === "waiting" && (
+        <button class="button button-small" onClick={() => control.reconnect()}>
+          {t.link.tryNow}
+        </button>
+      )}
     </div>
   );
 }
@@ -31,12 +40,23 @@ export function MissedPops(): JSX.Element {
       {state.missedPops.map((pop) => (
         <div key={pop.interaction} class="strip strip-pop" role="status">
           <p>
-            {pop.url === null ? <strong>{t.pop.missed(pop.title)}</strong> : (
-              <a class="link" href={pop.url} target="_blank" rel="noopener noreferrer"><bdi>{t.pop.open(pop.title)}</bdi> <Icon name="out" /></a>
+            {pop.url === null ? (
+              <strong>{t.pop.missed(pop.title)}</strong>
+            ) : (
+              <a class="link" href={pop.url} target="_blank" rel="noopener noreferrer">
+                <bdi>{t.pop.open(pop.title)}</bdi> <Icon name="out" />
+              </a>
             )}{" "}
             <span class="quiet">{sentence(pop.reason)}</span>
           </p>
-          <button class="icon-button" aria-label={t.dismiss} title={t.dismiss} onClick={() => control.store.dispatch({ type: "pop_done", interaction: pop.interaction })}><Icon name="close" /></button>
+          <button
+            class="icon-button"
+            aria-label={t.dismiss}
+            title={t.dismiss}
+            onClick={() => control.store.dispatch({ type: "pop_done", interaction: pop.interaction })}
+          >
+            <Icon name="close" />
+          </button>
         </div>
       ))}
     </>
@@ -49,8 +69,17 @@ export function Notices(): JSX.Element {
     <div class="notices" aria-live="assertive">
       {state.notices.map((notice) => (
         <div key={notice.id} class="strip strip-notice">
-          <p><Icon name="warn" /> {sentence(notice.text)}</p>
-          <button class="icon-button" aria-label={t.dismiss} title={t.dismiss} onClick={() => control.store.dispatch({ type: "dismiss", id: notice.id })}><Icon name="close" /></button>
+          <p>
+            <Icon name="warn" /> {sentence(notice.text)}
+          </p>
+          <button
+            class="icon-button"
+            aria-label={t.dismiss}
+            title={t.dismiss}
+            onClick={() => control.store.dispatch({ type: "dismiss", id: notice.id })}
+          >
+            <Icon name="close" />
+          </button>
         </div>
       ))}
     </div>

@@ -18,14 +18,26 @@ export function WrapUp({ item, wrapUp }: { item: Item; wrapUp: WrapUpView }): JS
   const flush = useRef<() => void>(() => undefined);
   const running = wrapUp.deadline !== null;
   const remaining = wrapUp.deadline === null ? wrapUp.left : wrapUp.deadline - serverNow(state);
-  const words = remaining === null ? t.wrapUp.noLimit : running ? t.wrapUp.left(left(remaining)) : t.wrapUp.stopped(left(remaining));
+  const words =
+    remaining === null
+      ? t.wrapUp.noLimit
+      : running
+        ? t.wrapUp.left(left(remaining))
+        : t.wrapUp.stopped(left(remaining));
   const none = wrapUp.extensions_left === 0;
   const timed = remaining !== null;
   return (
     <section class="wrapup" aria-label={t.wrapUp.title}>
       <div class="wrapup-head">
-        <h2><Icon name={running ? "wrapup" : "parked"} class="state-wrapup" /> {t.wrapUp.title}</h2>
-        <span class={`wrapup-left ${running && remaining !== null && remaining < HURRY_MS ? "wait-bad" : ""}`} role="timer">{words}</span>
+        <h2>
+          <Icon name={running ? "wrapup" : "parked"} class="state-wrapup" /> {t.wrapUp.title}
+        </h2>
+        <span
+          class={`wrapup-left ${running && remaining !== null && remaining < HURRY_MS ? "wait-bad" : ""}`}
+          role="timer"
+        >
+          {words}
+        </span>
         {timed && (
           <button
             class="button button-small"
@@ -33,7 +45,8 @@ export function WrapUp({ item, wrapUp }: { item: Item; wrapUp: WrapUpView }): JS
             title={none ? t.wrapUp.noneLeft : undefined}
             onClick={() => !none && control.act({ deed: "extend_wrap_up", interaction })}
           >
-            {t.wrapUp.extend(wrapUp.extension / 1000)} <span class="quiet">({t.wrapUp.extensionsLeft(wrapUp.extensions_left)})</span>
+            {t.wrapUp.extend(wrapUp.extension / 1000)}{" "}
+            <span class="quiet">({t.wrapUp.extensionsLeft(wrapUp.extensions_left)})</span>
           </button>
         )}
       </div>
@@ -61,7 +74,11 @@ interface Draft {
   notes: string;
 }
 
-const draftOf = (item: Item): Draft => ({ codes: item.codes, text: item.remarks.text ?? "", notes: item.remarks.notes ?? "" });
+const draftOf = (item: Item): Draft => ({
+  codes: item.codes,
+  text: item.remarks.text ?? "",
+  notes: item.remarks.notes ?? "",
+});
 const equal = (a: Draft, b: Draft): boolean => JSON.stringify(a) === JSON.stringify(b);
 const SAVE_AFTER_MS = 800;
 
@@ -84,7 +101,11 @@ export function Classification({ item, flush }: { item: Item; flush?: { current:
   if (flush !== undefined) flush.current = save;
   useEffect(() => {
     // What another tab or a refusal left on the server wins only while nothing here is unsaved.
-    if (equal(sent.current, latest.current) && !equal(draftOf(item), latest.current) && !underway(state, "classify", interaction)) {
+    if (
+      equal(sent.current, latest.current) &&
+      !equal(draftOf(item), latest.current) &&
+      !underway(state, "classify", interaction)
+    ) {
       sent.current = draftOf(item);
       setDraft(sent.current);
     }
@@ -108,14 +129,41 @@ export function Classification({ item, flush }: { item: Item; flush?: { current:
         />
       )}
       <label class="field">
-        <span>{codes.length === 0 ? t.wrapUp.freeText : t.wrapUp.text}{codes.length === 0 && queue?.mandatory === true && <em> · {t.wrapUp.wanted}</em>}</span>
-        <input type="text" dir="auto" value={draft.text} maxLength={2000} onInput={(event) => setDraft({ ...draft, text: event.currentTarget.value })} onBlur={save} />
+        <span>
+          {codes.length === 0 ? t.wrapUp.freeText : t.wrapUp.text}
+          {codes.length === 0 && queue?.mandatory === true && <em> · {t.wrapUp.wanted}</em>}
+        </span>
+        <input
+          type="text"
+          dir="auto"
+          value={draft.text}
+          maxLength={2000}
+          onInput={(event) => setDraft({ ...draft, text: event.currentTarget.value })}
+          onBlur={save}
+        />
       </label>
       <label class="field">
-        <span>{t.wrapUp.notes} <em>· {t.wrapUp.notesHint}</em></span>
-        <textarea rows={2} dir="auto" value={draft.notes} maxLength={4000} onInput={(event) => setDraft({ ...draft, notes: event.currentTarget.value })} onBlur={save} />
+        <span>
+          {t.wrapUp.notes} <em>· {t.wrapUp.notesHint}</em>
+        </span>
+        <textarea
+          rows={2}
+          dir="auto"
+          value={draft.notes}
+          maxLength={4000}
+          onInput={(event) => setDraft({ ...draft, notes: event.currentTarget.value })}
+          onBlur={save}
+        />
       </label>
-      <p class="saved" aria-live="polite">{saving ? t.chat.sending : (draft.codes.length > 0 || draft.text !== "" || draft.notes !== "") && <><Icon name="check" /> {t.wrapUp.saved}</>}</p>
+      <p class="saved" aria-live="polite">
+        {saving
+          ? t.chat.sending
+          : (draft.codes.length > 0 || draft.text !== "" || draft.notes !== "") && (
+              <>
+                <Icon name="check" /> {t.wrapUp.saved}
+              </>
+            )}
+      </p>
     </div>
   );
 }
@@ -135,14 +183,26 @@ function Codes({ codes, chosen, several, mandatory, onChange }: CodesProps): JSX
   const [search, setSearch] = useState("");
   const found = codes.filter((code) => code.toLocaleLowerCase().includes(search.trim().toLocaleLowerCase()));
   const toggle = (code: string): void => {
-    if (!several) return onChange(chosen.includes(code) ? [] : [code]);
-    onChange(chosen.includes(code) ? chosen.filter((other) => other !== code) : [...chosen, code]);
+    const rest = several ? chosen.filter((other) => other !== code) : [];
+    onChange(chosen.includes(code) ? rest : [...rest, code]);
   };
   return (
     <fieldset class="codes">
-      <legend>{t.wrapUp.classification}{mandatory && chosen.length === 0 && <em> · {t.wrapUp.wanted}</em>}</legend>
+      <legend>
+        {t.wrapUp.classification}
+        {mandatory && chosen.length === 0 && <em> · {t.wrapUp.wanted}</em>}
+      </legend>
       {codes.length >= SEARCH_FROM && (
-        <span class="search"><Icon name="search" /><input type="search" value={search} placeholder={t.wrapUp.search} aria-label={t.wrapUp.search} onInput={(event) => setSearch(event.currentTarget.value)} /></span>
+        <span class="search">
+          <Icon name="search" />
+          <input
+            type="search"
+            value={search}
+            placeholder={t.wrapUp.search}
+            aria-label={t.wrapUp.search}
+            onInput={(event) => setSearch(event.currentTarget.value)}
+          />
+        </span>
       )}
       <div class="code-list">
         {found.map((code) => (
