@@ -479,8 +479,9 @@ impl<'a> Call<'a> {
 }
 
 fn form(upload: &Upload<'_>) -> Outcome<Form> {
+    let path = format!("{}.txt", upload.title);
     let mut entity = json!({
-        "Title": upload.title, "PathOnClient": upload.title, "Description": upload.description,
+        "Title": upload.title, "PathOnClient": path, "Description": upload.description,
     });
     match upload.place {
         Place::Under(record) => entity["FirstPublishLocationId"] = record.into(),
@@ -488,7 +489,7 @@ fn form(upload: &Upload<'_>) -> Outcome<Form> {
     }
     let odd = |_| Failure::reject(None, "the file could not be put into a request");
     let entity = Part::text(entity.to_string()).mime_str("application/json").map_err(odd)?;
-    let content = Part::text(upload.content.to_owned()).file_name(upload.title.to_owned());
+    let content = Part::text(upload.content.to_owned()).file_name(path);
     let content = content.mime_str("text/plain; charset=utf-8").map_err(odd)?;
     Ok(Form::new().part("entity_content", entity).part("VersionData", content))
 }

@@ -169,7 +169,7 @@ impl Connector for Salesforce {
     }
 
     async fn erase(&self, key: &str) -> Outcome<()> {
-        let titles = map::file_names(key);
+        let titles = map::file_titles(key);
         for row in self.client.query(&map::soql_files(&titles)).await? {
             if let Some(document) = row.get("ContentDocumentId").and_then(Value::as_str) {
                 self.client.delete("ContentDocument", document).await?;

@@ -395,7 +395,7 @@ impl Delivery<'_> {
         let Some(record) = self.now().record.clone() else {
             return Err(Failure::unknown("the case's id is not known"));
         };
-        let title = map::file_name(self.log);
+        let title = map::file_title(self.log);
         let there = if self.fresh { None } else { self.crm.file(&title).await? };
         let landed = there.as_ref().is_some_and(|(_, description)| description.contains(&mark));
         if !landed {
@@ -415,7 +415,7 @@ impl Delivery<'_> {
 
     /// An agent linked another case: the file's link goes there.
     async fn move_file(&mut self, case: &Record) -> Outcome<()> {
-        let Some((document, _)) = self.crm.file(&map::file_name(self.log)).await? else { return Ok(()) };
+        let Some((document, _)) = self.crm.file(&map::file_title(self.log)).await? else { return Ok(()) };
         let links = self.crm.client.query(&map::soql_links(&document)).await?;
         let points_at = |row: &Value, id: &str| {
             row.get("LinkedEntityId").and_then(Value::as_str).is_some_and(|linked| map::same_id(linked, id))

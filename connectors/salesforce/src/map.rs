@@ -147,18 +147,19 @@ fn subject(log: &Log, settings: &Settings) -> String {
     one_line(&text, SUBJECT_UNITS)
 }
 
-/// Name of the transcript's file; it finds the file again after a lost answer (sheet 3.4).
-pub(crate) fn file_name(log: &Log) -> String {
+/// Title of the transcript's file, without the ending that Salesforce puts behind it; it finds the file again after a
+/// lost answer (sheet 3.4).
+pub(crate) fn file_title(log: &Log) -> String {
     let kind = match log.channel {
         Channel::Chat => "chat",
         Channel::Call => "call",
     };
-    format!("{kind}-{}.txt", log.key())
+    format!("{kind}-{}", log.key())
 }
 
-/// Both names a key's file can have.
-pub(crate) fn file_names(key: &str) -> [String; 2] {
-    [format!("chat-{key}.txt"), format!("call-{key}.txt")]
+/// Both titles a key's file can have.
+pub(crate) fn file_titles(key: &str) -> [String; 2] {
+    [format!("chat-{key}"), format!("call-{key}")]
 }
 
 /// Who, when, what about: everything but what was said.
@@ -220,7 +221,7 @@ pub(crate) fn description(log: &Log) -> Cut {
     let mark = if log.transcript.is_empty() {
         "\n[cut here]".to_owned()
     } else {
-        format!("\n[cut here; all of it is in {}]", file_name(log))
+        format!("\n[cut here; all of it is in {}.txt]", file_title(log))
     };
     cut(text.trim_end(), DESCRIPTION_UNITS, DESCRIPTION_UNITS, &mark)
 }
@@ -827,7 +828,7 @@ Notes: VIP
 
     #[test]
     fn the_file_holds_all_that_was_said() {
-        assert_eq!(file_name(&log()), "chat-0190b7a2-0000-7000-8000-000000000001.txt");
+        assert_eq!(file_title(&log()), "chat-0190b7a2-0000-7000-8000-000000000001");
         assert_eq!(
             transcript_file(&log(), false),
             "Chat 0190b7a2-0000-7000-8000-000000000001\nTimes are UTC\n\n\
