@@ -1,6 +1,7 @@
 //! The bus against a real RabbitMQ, under the shipped engines and a journal in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "of what others define, a test names what it looks for")]
 
 #[path = "support/broker.rs"]
 mod broker;

@@ -7,7 +7,7 @@ import { agentAtWork, nothingBroke, photographer, recordShown, Visitor } from ".
 export async function callTests(world) {
   const { demo } = world;
 
-  // proves A10, B2, B4, B5, E1, E2
+  // proves B4, B5, E2
   await test("a call opens its caller, parks the chat, and gives the wrap-up back", async () => {
     const shot = photographer(world, "call");
     const panel = await agentAtWork(world, "anna");

@@ -186,7 +186,12 @@ fn write_value(out: &mut String, value: &Value, depth: usize) {
                 write_inner(out, item, depth);
             }
         }
-        scalar => {
+        scalar @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => {
             indent(out, depth);
             let _ = writeln!(out, "{scalar}");
         }

@@ -153,7 +153,8 @@ impl Language {
                 Some(name.split('(').next()?.to_owned())
             }
             Self::Script => {
-                let after = ["test", "it", "step"].iter().find_map(|word| line.strip_prefix(word))?;
+                let line = line.strip_prefix("await ").unwrap_or(line);
+                let after = ["test", "it"].iter().find_map(|word| line.strip_prefix(word))?;
                 let title = after.trim_start_matches(".each").split_once('(')?.1;
                 let quote = title.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
                 Some(title[1..].split(quote).next()?.to_owned())
@@ -231,7 +232,8 @@ fn is_run_of(claim: &Claim, ran: &Ran) -> bool {
     } else {
         Some(stem)
     };
-    let module = module.unwrap_or_default();
+    // `intake_tests.rs` stands beside `intake.rs` and is its module of tests.
+    let module = module.unwrap_or_default().trim_end_matches("_tests").to_owned();
     let in_module = ran.name.split("::").any(|part| part == module);
     let in_crate =
         ran.suite.replace('_', "-").split("::").any(|part| part.ends_with(&module.replace('_', "-")));
@@ -303,7 +305,7 @@ mod tests {
             claims_of("a.rs", &rust, Language::Rust).unwrap(),
             [claim("a.rs", "it_parks", &["A1", "B20"])]
         );
-        let script = format!("{slashes}\ntest('it \"parks\"', async () => {{\n");
+        let script = format!("{slashes}\nawait test('it \"parks\"', async () => {{\n");
         assert_eq!(
             claims_of("a.ts", &script, Language::Script).unwrap(),
             [claim("a.ts", "it \"parks\"", &["A1", "B20"])]
@@ -350,6 +352,7 @@ mod tests {
             ("src/bus/codec.rs", ran("tieline", "bus::codec::tests::x", true), true),
             ("src/bus/codec.rs", ran("tieline", "bus::session::tests::x", true), false),
             ("src/bus/mod.rs", ran("tieline", "bus::tests::x", true), true),
+            ("src/bus/intake_tests.rs", ran("tieline", "bus::intake::tests::x", true), true),
             ("src/engine/lib.rs", ran("tieline-engine", "tests::x", true), true),
             ("src/engine/tests/offers.rs", ran("tieline-engine::offers", "x", true), true),
             ("tests/system/main.rs", ran("tieline::system", "outage::x", true), true),

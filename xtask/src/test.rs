@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, part by part, each timed against its budget. A part that fails does not
 //! stop the others; the closing table shows all of them, and the exit status says whether one failed.
 
-use crate::workspace::{cargo, command, on_path, root, run as run_command, target};
+use crate::workspace::{cargo, command, on_path, root, run as run_command};
 use crate::{pages, prerequisites, results};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -106,9 +106,10 @@ fn lints(_: &Args) -> Result<()> {
     run_command(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
-/// Builds what the daemon embeds, then checks types and runs the unit tests of panel, widget and hosts.
+/// Builds what the daemon serves, then checks types and style and runs the unit tests of panel, widget and hosts.
 fn web(_: &Args) -> Result<()> {
     pages::build()?;
+    run_command(command("npm").args(["run", "--silent", "check"]).current_dir(root().join("web")))?;
     let mut tests = command("npx");
     tests.args(["vitest", "run", "--reporter=default", "--reporter=junit"]);
     tests.arg(format!("--outputFile.junit={}", results::fresh("web.xml")?.display()));
@@ -151,7 +152,8 @@ fn strangers(args: &Args) -> Result<()> {
 fn nextest(args: &Args, filter: &str, kept: &str) -> Result<()> {
     let kept = results::fresh(kept)?;
     let ran = run_command(long(args, cargo().args(["nextest", "run", "--workspace", "-E", filter])));
-    let junit = target()?.join("nextest/default/junit.xml");
+    // Nextest keeps its own folder below the root, whatever the target directory is.
+    let junit = root().join("target/nextest/default/junit.xml");
     fs::copy(&junit, &kept).with_context(|| format!("nextest left no {}", junit.display()))?;
     ran
 }
@@ -169,9 +171,9 @@ fn browser(_: &Args) -> Result<()> {
 
 /// What is committed and generated is what would be generated now.
 fn generated(_: &Args) -> Result<()> {
-    let this = std::env::current_exe().context("this program has no path")?;
-    run_command(command(&this).args(["schema", "--check"]))?;
-    run_command(command(&this).args(["rules", "--check"]))
+    // Through cargo, because the parts before may have built this very program anew.
+    run_command(cargo().args(["xtask", "schema", "--check"]))?;
+    run_command(cargo().args(["xtask", "rules", "--check"]))
 }
 
 fn cargo_has_nextest() -> bool {

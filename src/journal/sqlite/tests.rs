@@ -56,7 +56,7 @@ async fn raw(store: &Sqlite, sql: &'static str) {
     store.writer.lock().await.outside(sql).await.unwrap();
 }
 
-// proves promise 6 (one process a file)
+// Promise 6 (one process a file)
 #[tokio::test]
 async fn a_second_process_is_refused_with_a_sentence() {
     let (dir, store) = fresh().await;
@@ -197,7 +197,7 @@ async fn with_marker(store: &Sqlite, epoch: Epoch, seq: u64, chat: u128) {
     store.settle(&a, &tried).await.unwrap();
 }
 
-// proves promise 9 (at rest)
+// Promise 9 (at rest)
 #[tokio::test]
 async fn content_is_never_in_the_file_in_plain() {
     let (dir, store) = fresh().await;
@@ -232,7 +232,7 @@ async fn blobs(store: &Sqlite, sql: &'static str) -> Vec<Vec<u8>> {
     sqlx::query_scalar(sql).fetch_all(&store.readers).await.unwrap()
 }
 
-// proves promise 9: neither the key nor what it opened is anywhere in the files
+// Promise 9: neither the key nor what it opened is anywhere in the files
 #[tokio::test]
 async fn erasing_leaves_neither_keys_nor_ciphertext_behind() {
     let (dir, store) = fresh().await;
@@ -305,7 +305,7 @@ async fn a_commit_that_is_given_up_leaves_the_store_usable() {
     assert!(head > 0 && head < 40 * 80, "some were kept, some were given up: {head}");
 }
 
-// proves promise 1 (disk full)
+// Promise 1 (disk full)
 #[tokio::test]
 async fn a_full_disk_refuses_commits_keeps_reading_and_heals() {
     let (_dir, store) = fresh().await;
@@ -384,7 +384,7 @@ async fn writes_until_its_disk_fails() {
     println!("\nkept {head} fatal {fatal} read {read}: {first}");
 }
 
-// proves promise 1: after a failed write nothing more is answered, and what was answered is there after a restart
+// Promise 1: after a failed write nothing more is answered, and what was answered is there after a restart
 #[test]
 fn a_failing_disk_ends_all_writing() {
     let dir = tempfile::tempdir().unwrap();
@@ -473,7 +473,7 @@ fn kill_after(mut child: Child, lines: u64, delay: Duration) -> u64 {
     kept
 }
 
-// proves promise 1: fifty kills at moments all over a commit lose nothing that was answered
+// Promise 1: fifty kills at moments all over a commit lose nothing that was answered
 #[test]
 fn killing_a_writer_loses_nothing_that_was_answered() {
     let dir = tempfile::tempdir().unwrap();
