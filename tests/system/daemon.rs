@@ -140,7 +140,7 @@ password_hash = "{hash}"
         let line = line.expect("its output").expect("it said where it listens before it ended");
         let word = |after: &str| {
             let rest = &line[line.find(after).expect("an address") + after.len()..];
-            rest.split(|c: char| c == ' ' || c == ')' || c == ',').next().expect("a word").to_owned()
+            rest.split([' ', ')', ',']).next().expect("a word").to_owned()
         };
         let (url, admin) = (word("listens on "), word("admin on "));
         let daemon = Daemon { url, admin, child, http: self.http.clone() };

@@ -1,5 +1,10 @@
 //! An agent's panel, as a program: keeps the view by applying frames, as the real one does.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test waits for one kind of frame and lets the others pass"
+)]
+
 use futures::{SinkExt, StreamExt};
 use std::time::Duration;
 use tieline_model::live::{AgentDeed, Change, ItemMessages, PanelFrame, PanelSays, PanelView};

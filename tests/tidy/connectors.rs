@@ -16,7 +16,8 @@ fn every_connector_has_a_readme_and_passes_the_kit() {
 fn a_bare_connector_is_seen() {
     let bare = ["connectors/acme/Cargo.toml", "connectors/acme/src/lib.rs", "connectors/api/Cargo.toml"];
     assert_eq!(faults(&bare.map(str::to_owned), |_| String::new()).len(), 2);
-    let idle = ["connectors/acme/Cargo.toml", "connectors/acme/README.md", "connectors/acme/tests/conformance.rs"];
+    let idle =
+        ["connectors/acme/Cargo.toml", "connectors/acme/README.md", "connectors/acme/tests/conformance.rs"];
     assert_eq!(faults(&idle.map(str::to_owned), |_| "#[test] fn nothing() {}".to_owned()).len(), 1);
 }
 
