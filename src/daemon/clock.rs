@@ -10,7 +10,7 @@ use tieline_model::{Clock, Timestamp};
 pub struct SystemClock {
     started_ms: i64,
     started: Instant,
-    /// Added to the time; only test builds can move it, through the admin listener.
+    /// Added to the time: what a journal was ahead of the wall, and what test builds add through the admin listener.
     ahead_ms: AtomicI64,
 }
 
@@ -35,11 +35,27 @@ impl Clock for SystemClock {
         let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         Timestamp(self.started_ms + passed + self.ahead_ms.load(Ordering::SeqCst))
     }
+
+    fn not_before(&self, at: Timestamp) {
+        let gap = at.since(self.now()).0;
+        self.ahead_ms.fetch_add(i64::try_from(gap).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_journal_ahead_of_the_wall_takes_the_clock_along() {
+        let clock = SystemClock::start();
+        let seen = clock.now() + tieline_model::Millis::secs(86_400);
+        clock.not_before(seen);
+        assert!(clock.now() >= seen);
+        assert!(clock.now().since(seen) < tieline_model::Millis::secs(60));
+        clock.not_before(Timestamp(0));
+        assert!(clock.now() >= seen);
+    }
 
     #[test]
     fn time_starts_at_the_wall_and_goes_on_when_moved() {

@@ -2,14 +2,14 @@
 
 use super::handle::{Handle, Mail};
 use super::tenant::{self, Tenant};
-use super::turn::{opening, save_snapshot};
+use super::turn::{RETRIES_MAX, opening, save_snapshot};
 use super::{Observer, Request};
 use crate::journal::{self, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tieline_model::policy::TenantPolicy;
-use tieline_model::{Actor, Clock, Code, Command, CommandId, Refusal, TenantId, Timestamp, Wish};
+use tieline_model::{Actor, Clock, Code, Command, CommandId, Refusal, Seq, TenantId, Timestamp, Wish};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that may wait to be decided; one more is refused as `busy`.
@@ -77,24 +77,49 @@ impl Drive {
     async fn open_tenant(&mut self, id: &TenantId, policy: TenantPolicy, seed: u64) -> Result<(), Error> {
         let opened = self.store.open(id).await?;
         let (engine, snapshot_at) = tenant::load(self.store.as_ref(), id, opened.snapshot).await?;
-        let fresh = engine.seq().0 == 0;
-        let mut tenant = Tenant::new(engine, opened.epoch, snapshot_at);
-        let now = tenant.now(self.clock.now());
-        if fresh {
-            tenant.take(now, vec![opening(seed)]);
+        self.clock.not_before(engine.now().max(opened.alive_at.unwrap_or_default()));
+        let loaded = engine.seq();
+        self.tenants.insert(id.clone(), Tenant::new(engine, opened.epoch, snapshot_at));
+        let mut tries = 0;
+        loop {
+            self.first_rows(id, loaded, opened.alive_at, seed)?;
+            match self.commit().await {
+                Ok(_) => break,
+                Err(journal::Error::Unknown(_)) if tries < RETRIES_MAX => {
+                    tries += 1;
+                    self.reload().await.map_err(|Stopped(e)| e)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        if !fresh {
-            // Before anything can come due: the time that was down does not count (F2).
-            let down = opened.alive_at.map_or(tieline_model::Millis(0), |alive| now.since(alive));
-            let resume = daemon_command(Wish::Resume { down })?;
-            let events = tenant.engine.decide(now, &resume).map_err(Error::Settings)?;
-            tenant.take(now, events);
-        }
-        self.tenants.insert(id.clone(), tenant);
         self.daemon_wish(id, Wish::Configure { policy: Box::new(policy) }).await?;
         if let Some(tenant) = self.tenants.get(id) {
             self.observer.reloaded(id, &tenant.engine);
         }
+        Ok(())
+    }
+
+    /// What stands first in this process's part of the journal, unless a commit of unknown outcome has kept it: the
+    /// opening, or how long the daemon was down, before anything can come due (F2).
+    fn first_rows(
+        &mut self,
+        id: &TenantId,
+        loaded: Seq,
+        alive_at: Option<Timestamp>,
+        seed: u64,
+    ) -> Result<(), Error> {
+        let Some(tenant) = self.tenants.get_mut(id) else { return Ok(()) };
+        if tenant.engine.seq() != loaded {
+            return Ok(());
+        }
+        let now = tenant.now(self.clock.now());
+        if loaded == Seq(0) {
+            tenant.take(now, vec![opening(seed)]);
+            return Ok(());
+        }
+        let down = alive_at.map_or(tieline_model::Millis(0), |alive| now.since(alive));
+        let events = tenant.engine.decide(now, &daemon_command(Wish::Resume { down })?);
+        tenant.take(now, events.map_err(Error::Settings)?);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use tieline_model::{Code, Event, Refusal, TenantId};
 use tokio::sync::oneshot;
 
 /// How often a turn is decided anew after a commit whose outcome is unknown.
-const RETRIES_MAX: u32 = 3;
+pub(super) const RETRIES_MAX: u32 = 3;
 
 type Answer = oneshot::Sender<Result<Done, Refusal>>;
 
@@ -126,7 +126,7 @@ impl Drive {
     }
 
     /// Commits what this turn added and shows it to the observer.
-    async fn commit(&mut self) -> Result<Vec<(TenantId, Batch)>, Error> {
+    pub(super) async fn commit(&mut self) -> Result<Vec<(TenantId, Batch)>, Error> {
         let dirty = self.tenants.iter_mut().filter(|(_, t)| !t.batch.rows.is_empty());
         let commit: Commit =
             dirty.map(|(id, t)| (id.clone(), t.epoch, std::mem::take(&mut t.batch))).collect();
@@ -188,7 +188,7 @@ impl Drive {
     }
 
     /// Makes the engines of all tenants anew from the journal.
-    async fn reload(&mut self) -> Result<(), Stopped> {
+    pub(super) async fn reload(&mut self) -> Result<(), Stopped> {
         for (id, tenant) in &mut self.tenants {
             let (engine, snapshot_at) = tenant::load(self.store.as_ref(), id, None).await.map_err(Stopped)?;
             tenant.engine = engine;

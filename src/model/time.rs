@@ -52,4 +52,8 @@ impl Sub<Millis> for Timestamp {
 pub trait Clock: Send + Sync {
     /// The present moment. Advances with the monotonic clock, so it never goes back while the process lives.
     fn now(&self) -> Timestamp;
+
+    /// A journal has seen this moment: time goes on from there at least. A wall clock that was corrected backwards
+    /// between two processes would else freeze every timer until it has caught up.
+    fn not_before(&self, _at: Timestamp) {}
 }
