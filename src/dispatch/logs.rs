@@ -39,15 +39,13 @@ pub(super) async fn run(lane: Arc<Lane>, mut feed: Feed, stop: CancellationToken
     let mut under_way: BTreeSet<InteractionId> = BTreeSet::new();
     while !stop.is_cancelled() {
         let wait = match turn(&lane, &reader, &mut cursor, &mut flights, &mut under_way).await {
+            Ok(_) if cursor.at < cursor.reach => continue,
             Ok(wait) => wait,
             Err(error) => {
                 tracing::error!(connection = %parts.info.id, %error, "the delivery table cannot be used; trying again");
                 LOOK_AGAIN
             }
         };
-        if cursor.known && cursor.at < cursor.reach {
-            continue;
-        }
         tokio::select! {
             biased;
             () = stop.cancelled() => break,

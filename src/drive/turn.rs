@@ -213,8 +213,12 @@ fn finish(verdict: Verdict, rows: &[Recorded]) -> Done {
 }
 
 fn unavailable(error: &Error) -> Refusal {
-    let message =
-        format!("the journal takes no commits now ({error}); nothing was changed, try again in a moment");
+    let message = match error {
+        Error::Unknown(_) => format!("{error}; send it again under the same id, and it counts once"),
+        Error::Fenced(_) | Error::Full | Error::Fatal(_) | Error::Refused(_) | Error::Unreadable(_) => {
+            format!("the journal takes no commits now ({error}); nothing was changed, try again in a moment")
+        }
+    };
     Refusal::new(Code::Unavailable, message)
 }
 

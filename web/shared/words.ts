@@ -269,7 +269,7 @@ export const panel = {
     searchTooShort: (min: number) => `Salesforce searches from ${min} characters.`,
     popSlow: "Salesforce did not answer in time.",
     popRefused: (reason: string | null) => `Salesforce did not open it${reason === null ? "." : `: ${reason}`}`,
-    itemRinging: "● New chat",
+    itemRinging: "● Ringing",
     itemUnread: (n: number) => `Tieline (${n})`,
   },
 

@@ -52,15 +52,9 @@ pub(crate) fn npm_packages(folder: &str) -> Result<()> {
         return Ok(());
     }
     println!("  installing the npm packages of {folder}/");
-    if run(command("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&dir)).is_ok() {
-        return Ok(());
-    }
-    // `npm ci` refuses a lock file that was written without some platform's optional package; what it pins counts.
-    println!("  npm ci refused the lock file of {folder}/; installing what it pins, without changing it");
-    run(command("npm").args(["install", "--no-save", "--no-audit", "--no-fund"]).current_dir(&dir))
-        .with_context(|| {
-            format!("the npm packages of {folder}/ cannot be installed: is a registry reachable?")
-        })
+    run(command("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(dir)).with_context(|| {
+        format!("the npm packages of {folder}/ cannot be installed: is a registry reachable?")
+    })
 }
 
 /// A Python with the packages of a folder's `requirements.txt`, kept under the target directory; gives its `python`.
