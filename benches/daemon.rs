@@ -24,17 +24,16 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use panel::{Panel, Socket, connect, hear, say};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tieline_connector_api::sandbox::Sandbox;
 use tieline_model::crm::PopTarget;
 use tieline_model::live::{PanelFrame, PanelSays};
 
 const EVENTS: usize = 2_000;
-/// Callers take turns, so that the stand-in's own search stays short.
-const CALLERS: usize = 200;
-/// A call ends when so many have rung after it.
-const RINGS_FOR: usize = 100;
+/// Agents with a panel each; they take turns in being called, each by a caller of their own.
+const AGENTS: usize = 100;
+/// A call ends when so many have rung after it: an agent has one at a time.
+const RINGS_FOR: usize = 80;
 const PER_SECOND: u64 = 100;
 const SOCKETS: usize = 2_000;
 
@@ -94,7 +93,13 @@ async fn measure() {
 
 fn settings(broker: &Broker) -> String {
     let url = broker.url();
-    format!("[bus]\nkind = \"rabbitmq\"\nurl = \"{url}\"\n")
+    let mut text = format!("[bus]\nkind = \"rabbitmq\"\nurl = \"{url}\"\n");
+    for n in 0..AGENTS {
+        text += &format!(
+            "[tenants.demo.agents.a{n}]\nqueues = [\"support\"]\npassword_hash = \"PASSWORD_HASH\"\n"
+        );
+    }
+    text
 }
 
 async fn seat(daemon: &Daemon, token: &str) -> Socket {
@@ -153,55 +158,60 @@ async fn carry(broker: &Broker) -> Vec<Duration> {
     took
 }
 
-/// Calls ring, each a second or so; their callers are contacts of the CRM.
+/// Calls ring, each for most of a second; their callers are contacts of the CRM.
 async fn pops(broker: &Broker, centre: &Centre, daemon: &Daemon) -> Vec<Duration> {
-    let mut callers = Vec::with_capacity(CALLERS);
-    for n in 0..CALLERS {
+    let (popped, mut pops) = tokio::sync::mpsc::unbounded_channel();
+    let mut numbers = Vec::with_capacity(AGENTS);
+    for n in 0..AGENTS {
         let number = format!("+4477009{n:05}");
-        callers.push((centre.crm.add_contact(&format!("Caller {n}"), None, Some(&number)).await, number));
-    }
-    let token = daemon.sign_in("demo", "anna").await;
-    let mut panel = Panel::open(&daemon.socket("/ws/agent"), &daemon.url, &token).await;
-    let by_record: HashMap<String, usize> =
-        callers.iter().enumerate().map(|(n, (id, _))| (id.clone(), n)).collect();
-    let channel = channel(broker).await;
-    let begun = Instant::now();
-    let publisher = {
-        let channel = channel.clone();
+        let record = centre.crm.add_contact(&format!("Caller {n}"), None, Some(&number)).await;
+        numbers.push(number);
+        let token = daemon.sign_in("demo", &format!("a{n}")).await;
+        let mut panel = Panel::open(&daemon.socket("/ws/agent"), &daemon.url, &token).await;
+        let popped = popped.clone();
         tokio::spawn(async move {
-            let mut sent = Vec::with_capacity(EVENTS);
-            let mut beat = tokio::time::interval(Duration::from_nanos(1_000_000_000 / PER_SECOND));
-            for (n, (_, number)) in callers.iter().cycle().take(EVENTS).enumerate() {
-                beat.tick().await;
-                sent.push(begun.elapsed());
-                let ringing = json!({ "call": format!("bench-{n}"), "from": number, "agents": ["anna"] });
-                send(&channel, "tieline.intake", "demo.call.ringing.v1", &event("ringing", ringing)).await;
-                if let Some(past) = n.checked_sub(RINGS_FOR) {
-                    let ended = json!({ "call": format!("bench-{past}") });
-                    send(&channel, "tieline.intake", "demo.call.ended.v1", &event("ended", ended)).await;
+            while panel.next().await {
+                for pop in panel.pops.drain(..) {
+                    let PanelFrame::Pop { target: PopTarget::Record { record: shown, .. }, .. } = pop else {
+                        continue;
+                    };
+                    assert_eq!(shown.id.as_str(), record, "the caller's own record");
+                    // The measurement may be over.
+                    let _ = popped.send((n, Instant::now()));
                 }
             }
-            sent
-        })
-    };
-    // The k-th pop of a caller's record answers the caller's k-th call.
-    let mut came: Vec<Vec<Duration>> = vec![Vec::new(); CALLERS];
-    let mut missing = EVENTS;
-    while missing > 0 {
-        let waited = tokio::time::timeout(Duration::from_secs(10), panel.next()).await;
-        if waited != Ok(true) {
-            panic!("{missing} pops are missing; the daemon counts {}", daemon.metrics().await);
+        });
+    }
+    let channel = channel(broker).await;
+    let publisher = tokio::spawn(async move {
+        let mut sent = Vec::with_capacity(EVENTS);
+        let mut beat = tokio::time::interval(Duration::from_nanos(1_000_000_000 / PER_SECOND));
+        for n in 0..EVENTS {
+            beat.tick().await;
+            sent.push(Instant::now());
+            let agent = format!("a{}", n % AGENTS);
+            let ringing =
+                json!({ "call": format!("bench-{n}"), "from": numbers[n % AGENTS], "agents": [agent] });
+            send(&channel, "tieline.intake", "demo.call.ringing.v1", &event("ringing", ringing)).await;
+            if let Some(past) = n.checked_sub(RINGS_FOR) {
+                let ended = json!({ "call": format!("bench-{past}") });
+                send(&channel, "tieline.intake", "demo.call.ended.v1", &event("ended", ended)).await;
+            }
         }
-        for pop in panel.pops.drain(..) {
-            let PanelFrame::Pop { target: PopTarget::Record { record, .. }, .. } = pop else { continue };
-            if let Some(n) = by_record.get(record.id.as_str()) {
-                came[*n].push(begun.elapsed());
-                missing -= 1;
+        sent
+    });
+    // The k-th pop at an agent answers the agent's k-th call.
+    let mut came: Vec<Vec<Instant>> = vec![Vec::new(); AGENTS];
+    for missing in (1..=EVENTS).rev() {
+        match tokio::time::timeout(Duration::from_secs(10), pops.recv()).await {
+            Ok(Some((n, at))) => came[n].push(at),
+            Ok(None) | Err(_) => {
+                panic!("{missing} pops are missing; the daemon counts {}", daemon.metrics().await)
             }
         }
     }
     let sent = publisher.await.expect("published");
-    let took = |(n, sent): (usize, Duration)| came[n % CALLERS][n / CALLERS].saturating_sub(sent);
+    let took = |(n, sent): (usize, Instant)| came[n % AGENTS][n / AGENTS].saturating_duration_since(sent);
     sent.into_iter().enumerate().map(took).collect()
 }
 
