@@ -132,6 +132,10 @@ async fn chat_pop_and_log_go_on_without_the_broker_and_events_arrive_once_it_is_
     anna.until("the pop, without a broker", |p| popped(p, &amara)).await;
     accept(&mut anna).await;
 
+    // The long tier lets the outage last a minute, as it would in the field.
+    if std::env::var_os("TIELINE_LONG").is_some() {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    }
     let mut broker = tokio::task::spawn_blocking(move || {
         broker.start_again().expect("it starts again");
         broker
