@@ -7,7 +7,7 @@ use super::hub::{PUSHES_MAX, PanelPush, PanelSnapshot, Wire};
 use super::limits::{From, Place};
 use super::server::Peer;
 use super::socket::{
-    BROKEN, Ear, Heard, Lost, Mouth, Speaker, check_text, sized, speak, split, too_long, wire,
+    Listener, Lost, Mouth, Speaker, check_text, listen, sized, speak, split, too_long, wire,
 };
 use super::{Shared, api};
 use crate::auth::AgentPass;
@@ -86,7 +86,7 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
         let panel = Listening { app: &app, pass: &pass, session, wire: &wire, typed_at: None };
         tokio::join!(
             speak(&app, mouth, speaker, pushes, wire.gone.clone(), done.clone()),
-            panel.listen(ear, done.clone()),
+            listen(panel, ear, done.clone()),
         );
     } else {
         mouth.end(&bye("this agent is not in the settings; ask an administrator".to_owned(), None)).await;
@@ -146,31 +146,7 @@ struct Listening<'a> {
     typed_at: Option<Instant>,
 }
 
-impl Listening<'_> {
-    async fn listen(mut self, mut ear: Ear, done: CancellationToken) {
-        loop {
-            let heard = tokio::select! {
-                biased;
-                () = done.cancelled() => break,
-                heard = ear.next() => heard,
-            };
-            let going = match heard {
-                Heard::Text(text) => self.hear(&text).await,
-                Heard::Strange => self.bye("only text frames are spoken here").await,
-                Heard::Broken => {
-                    self.bye(BROKEN).await;
-                    done.cancelled().await;
-                    false
-                }
-                Heard::Gone => false,
-            };
-            if !going {
-                break;
-            }
-        }
-        done.cancel();
-    }
-
+impl Listener for Listening<'_> {
     async fn hear(&mut self, text: &str) -> bool {
         let app = self.app;
         app.counts.frames_in.add();
@@ -205,6 +181,14 @@ impl Listening<'_> {
         }
     }
 
+    async fn bye(&self, reason: &str) -> bool {
+        let bye = PanelPush::Bye { reason: reason.to_owned(), reconnect_in: Some(Millis::secs(2)) };
+        // The half that speaks ends the socket once it has said this.
+        self.push(bye).await
+    }
+}
+
+impl Listening<'_> {
     async fn carry_out(&mut self, id: CommandId, deed: AgentDeed) -> Result<(), Refusal> {
         let (app, pass) = (self.app, self.pass);
         let key = (pass.tenant.clone(), pass.agent.clone());
@@ -290,12 +274,6 @@ impl Listening<'_> {
         };
         // A daemon that stops has nobody to tell.
         let _ = self.app.parts.drive.read(&self.pass.tenant, look).await;
-    }
-
-    async fn bye(&self, reason: &str) -> bool {
-        let bye = PanelPush::Bye { reason: reason.to_owned(), reconnect_in: Some(Millis::secs(2)) };
-        // The half that speaks ends the socket once it has said this.
-        self.push(bye).await
     }
 
     async fn push(&self, push: PanelPush) -> bool {

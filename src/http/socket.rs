@@ -56,6 +56,39 @@ pub(super) enum Heard {
     Gone,
 }
 
+/// What a page says, understood by its kind of socket.
+pub(super) trait Listener: Send {
+    /// Takes one frame; false ends the socket.
+    fn hear(&mut self, text: &str) -> impl Future<Output = bool> + Send;
+    /// Has the other half say why the socket ends; false if it is gone.
+    fn bye(&self, reason: &str) -> impl Future<Output = bool> + Send;
+}
+
+/// Hears until either half is done.
+pub(super) async fn listen(mut listener: impl Listener, mut ear: Ear, done: CancellationToken) {
+    loop {
+        let heard = tokio::select! {
+            biased;
+            () = done.cancelled() => break,
+            heard = ear.next() => heard,
+        };
+        let going = match heard {
+            Heard::Text(text) => listener.hear(&text).await,
+            Heard::Strange => listener.bye("only text frames are spoken here").await,
+            Heard::Broken => {
+                listener.bye(BROKEN).await;
+                done.cancelled().await;
+                false
+            }
+            Heard::Gone => false,
+        };
+        if !going {
+            break;
+        }
+    }
+    done.cancel();
+}
+
 /// The half that speaks.
 pub(super) struct Mouth {
     sink: SplitSink<WebSocket, Message>,

@@ -7,7 +7,7 @@ use super::limits::{From, Place};
 use super::panel_socket::{TYPING, TYPING_EVERY};
 use super::server::Peer;
 use super::socket::{
-    BROKEN, Ear, Heard, Lost, Mouth, Speaker, check_text, sized, speak, split, too_long, wire,
+    Listener, Lost, Mouth, Speaker, check_text, listen, sized, speak, split, too_long, wire,
 };
 use super::{Shared, api};
 use crate::auth::CustomerPass;
@@ -73,7 +73,7 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
             let listening = Listening { app: &app, pass: &pass, session, wire: &wire, typed_at: None };
             tokio::join!(
                 speak(&app, mouth, speaker, pushes, wire.gone.clone(), done.clone()),
-                listening.listen(ear, done.clone()),
+                listen(listening, ear, done.clone()),
             );
         }
         Ok(false) => mouth.end(&bye(no_chat(), None)).await,
@@ -109,31 +109,7 @@ struct Listening<'a> {
     typed_at: Option<Instant>,
 }
 
-impl Listening<'_> {
-    async fn listen(mut self, mut ear: Ear, done: CancellationToken) {
-        loop {
-            let heard = tokio::select! {
-                biased;
-                () = done.cancelled() => break,
-                heard = ear.next() => heard,
-            };
-            let going = match heard {
-                Heard::Text(text) => self.hear(&text).await,
-                Heard::Strange => self.bye("only text frames are spoken here").await,
-                Heard::Broken => {
-                    self.bye(BROKEN).await;
-                    done.cancelled().await;
-                    false
-                }
-                Heard::Gone => false,
-            };
-            if !going {
-                break;
-            }
-        }
-        done.cancel();
-    }
-
+impl Listener for Listening<'_> {
     async fn hear(&mut self, text: &str) -> bool {
         let app = self.app;
         app.counts.frames_in.add();
@@ -175,6 +151,14 @@ impl Listening<'_> {
         }
     }
 
+    async fn bye(&self, reason: &str) -> bool {
+        let bye = WidgetPush::Bye { reason: reason.to_owned(), reconnect_in: Some(Millis::secs(2)) };
+        // The half that speaks ends the socket once it has said this.
+        self.push(bye).await
+    }
+}
+
+impl Listening<'_> {
     fn request(&self, id: CommandId, wish: Wish) -> Request {
         let by = Actor::Customer { conversation: self.pass.conversation };
         Request::new(self.pass.tenant.clone(), Command { id, by, wish })
@@ -223,12 +207,6 @@ impl Listening<'_> {
         };
         // A daemon that stops has nobody to tell.
         let _ = self.app.parts.drive.read(&self.pass.tenant, look).await;
-    }
-
-    async fn bye(&self, reason: &str) -> bool {
-        let bye = WidgetPush::Bye { reason: reason.to_owned(), reconnect_in: Some(Millis::secs(2)) };
-        // The half that speaks ends the socket once it has said this.
-        self.push(bye).await
     }
 
     async fn push(&self, push: WidgetPush) -> bool {
