@@ -124,8 +124,8 @@ pub async fn simulate(seed: u64) -> Result<Tally, String> {
     for n in 0..8 {
         people.spawn(actors::customer(world.of(&format!("customer {n}")), n));
     }
-    for n in 0..AGENTS.len() {
-        people.spawn(actors::agent(world.of(AGENTS[n]), n));
+    for (n, name) in AGENTS.into_iter().enumerate() {
+        people.spawn(actors::agent(world.of(name), n));
     }
     people.spawn(actors::telephones(world.of("telephones")));
     while sim.began.elapsed() < BUSY {

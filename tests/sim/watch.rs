@@ -111,11 +111,9 @@ impl Seen {
             | Event::ChatAssigned { interaction, deadline: Some(deadline), .. } => {
                 self.timers.insert(*interaction, start(deadline));
             }
-            Event::WrapUpStarted { interaction, time, deadline, .. } => {
-                if let Some(time) = time {
-                    let timer = Timer { has: time.0, ran: 0, since: deadline.map(|_| up) };
-                    self.timers.insert(*interaction, timer);
-                }
+            Event::WrapUpStarted { interaction, time: Some(time), deadline, .. } => {
+                let timer = Timer { has: time.0, ran: 0, since: deadline.map(|_| up) };
+                self.timers.insert(*interaction, timer);
             }
             Event::WrapUpExtended { interaction, .. } => {
                 if let Some(timer) = self.timers.get_mut(interaction) {
