@@ -183,6 +183,8 @@ async fn pops(broker: &Broker, centre: &Centre, daemon: &Daemon) -> Vec<Duration
         });
     }
     let channel = channel(broker).await;
+    // Kept until the last confirm has come.
+    let _open = channel.clone();
     let publisher = tokio::spawn(async move {
         let mut sent = Vec::with_capacity(EVENTS);
         let mut beat = tokio::time::interval(Duration::from_nanos(1_000_000_000 / PER_SECOND));

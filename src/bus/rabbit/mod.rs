@@ -25,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 /// A session that lived this long was a good one: the next pause starts small again.
 const GOOD: Duration = Duration::from_secs(10);
 
+/// How often an outage that goes on is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// Events to publish again although the cursor is past them, by tenant: the first such position. A return can be
 /// noticed after the cursor moved, because lapin may hang it on a later confirm.
 #[derive(Debug, Default)]
@@ -45,17 +48,24 @@ impl Again {
 pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
     let again = Arc::new(Again::default());
     let mut tries = 0;
+    let mut told: Option<(String, Instant)> = None;
     while !stop.is_cancelled() {
         let began = Instant::now();
         let Err(fault) = session::run(&shared, &again, &stop).await else { break };
         if began.elapsed() > GOOD {
             tries = 0;
+            told = None;
         }
         let pause = pause(&shared, tries);
         tries += 1;
         count(&shared.counters.dropped);
-        tracing::warn!(%fault, pause_ms = pause.as_millis(), "no session with the broker; it is tried again");
-        shared.pulse.becomes(State::Down, Some(fault.to_string()));
+        let fault = fault.to_string();
+        // An outage is told when it begins, when its reason changes, and once a minute.
+        if told.as_ref().is_none_or(|(last, at)| *last != fault || at.elapsed() >= TELL_AGAIN) {
+            tracing::warn!(fault, tries, "no session with the broker; it is tried again for ever");
+            told = Some((fault.clone(), Instant::now()));
+        }
+        shared.pulse.becomes(State::Down, Some(fault));
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
