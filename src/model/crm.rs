@@ -2,7 +2,7 @@
 
 use crate::content::{Person, Remarks};
 use crate::ids::{AgentId, ConnectionId, InteractionId, QueueId, RecordId};
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -302,6 +302,3 @@ pub struct ConnectionInfo {
     /// Its name as shown.
     pub name: String,
 }
-
-/// How long an operation of a connector may take before dispatch gives it up, unless settings say otherwise.
-pub const OPERATION_DEADLINE: Millis = Millis::secs(30);
