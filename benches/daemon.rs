@@ -104,7 +104,7 @@ fn settings(broker: &Broker) -> String {
 
 async fn seat(daemon: &Daemon, token: &str) -> Socket {
     let mut socket = connect(&daemon.socket("/ws/agent"), &daemon.url).await;
-    say(&mut socket, &PanelSays::Hello { token: token.to_owned(), can_pop: false }).await;
+    say(&mut socket, &PanelSays::Hello { token: token.to_owned(), can_pop: false, host: None }).await;
     let first: Option<Value> = hear(&mut socket).await;
     assert_eq!(first.expect("a frame")["frame"], "snapshot");
     socket

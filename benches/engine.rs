@@ -78,6 +78,7 @@ fn centre(agents: usize) -> Engine {
                 may_reject: true,
                 supervisor: false,
                 chat_capacity: 3,
+                crm_users: std::collections::BTreeMap::new(),
             },
         );
     }

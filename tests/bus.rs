@@ -69,6 +69,7 @@ impl Rig {
             may_reject: true,
             supervisor: false,
             chat_capacity: 3,
+            crm_users: std::collections::BTreeMap::new(),
         };
         let policy = TenantPolicy {
             agents: BTreeMap::from([(AgentId::new("anna").unwrap(), agent)]),

@@ -74,6 +74,8 @@ fn blank(interaction: InteractionId, queue: &QueueId, person: Person, policy: &T
         not_classified: false,
         remarks: Remarks::default(),
         transcript: Vec::new(),
+        call: None,
+        crm_user: None,
     }
 }
 

@@ -36,6 +36,7 @@ fn policy() -> TenantPolicy {
         may_reject: true,
         supervisor: false,
         chat_capacity: 3,
+        crm_users: std::collections::BTreeMap::new(),
     };
     TenantPolicy {
         agents: [(AgentId::new("anna").unwrap(), agent)].into(),

@@ -64,7 +64,7 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
         () = app.stop.cancelled() => Err("the daemon is restarting".to_owned()),
     };
     let (token, can_pop) = match hello {
-        Ok(PanelSays::Hello { token, can_pop }) => (token, can_pop),
+        Ok(PanelSays::Hello { token, can_pop, host: _ }) => (token, can_pop),
         Ok(PanelSays::Do { .. } | PanelSays::Typing { .. } | PanelSays::Resync) => {
             return mouth.end(&bye("the first frame must be hello".to_owned(), None)).await;
         }

@@ -157,6 +157,41 @@ pub enum Outcome {
     Missed,
 }
 
+/// Which way a call went.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Somebody called the centre.
+    #[default]
+    Inbound,
+    /// An agent dialled.
+    Outbound,
+}
+
+/// What a log says about a call beyond what it says about a chat (E4).
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct CallDetails {
+    /// Which way.
+    pub direction: Direction,
+    /// The customer's number as the telephone system wrote it; `None` when withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// The centre's own number in the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// Where the recording can be heard; may come long after the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
+}
+
+impl fmt::Debug for CallDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallDetails").field("direction", &self.direction).finish_non_exhaustive()
+    }
+}
+
 /// Our account of one interaction, as a connector turns it into a case. Versions only grow; a later one holds all
 /// that an earlier one did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -203,8 +238,15 @@ pub struct Log {
     pub not_classified: bool,
     /// What the agent wrote.
     pub remarks: Remarks,
-    /// What was said, in order.
+    /// What was said, in order. Empty for a call.
     pub transcript: Vec<Line>,
+    /// For a call: what a chat does not have. Present exactly when `channel` is `call`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallDetails>,
+    /// The agent's own user in this connection's CRM (settings: `agents.<id>.crm_users`), so that the record names who
+    /// talked; `None` where the settings do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crm_user: Option<String>,
 }
 
 impl Log {

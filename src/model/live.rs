@@ -404,6 +404,18 @@ pub enum PanelFrame {
     },
 }
 
+/// The CRM page around a panel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostPage {
+    /// Which CRM (`salesforce`, `dynamics`, `zendesk`).
+    pub vendor: String,
+    /// Which connection, where the panel's own address says so (`?connection=…`); else the tenant's first connection
+    /// of that vendor is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
+}
+
 /// What a panel says to the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "frame", rename_all = "snake_case", deny_unknown_fields)]
@@ -414,6 +426,10 @@ pub enum PanelSays {
         token: String,
         /// This page can pop records in the CRM around it.
         can_pop: bool,
+        /// The CRM page around the panel; nothing when it stands alone. Pops of a connection go to panels that stand
+        /// in its CRM (D0).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<HostPage>,
     },
     /// Do this. Safe to repeat with the same id.
     Do {

@@ -1,7 +1,7 @@
 //! Policies: what a tenant's settings tell the engine. They enter it as a journaled command, so replay sees them too.
 
 use crate::crm::ConnectionInfo;
-use crate::ids::{AgentId, QueueId};
+use crate::ids::{AgentId, ConnectionId, QueueId};
 use crate::time::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,9 @@ pub struct AgentPolicy {
     pub supervisor: bool,
     /// How many unfinished chats at once (A5).
     pub chat_capacity: u32,
+    /// The agent's own user in each CRM, by connection, as the CRM identifies users.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub crm_users: BTreeMap<ConnectionId, String>,
 }
 
 /// How a queue hands out chats (A3).

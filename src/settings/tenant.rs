@@ -59,6 +59,10 @@ pub struct Agent {
     pub supervisor: bool,
     /// How many unfinished chats at once (A5). Default 3.
     pub chat_capacity: u32,
+    /// The agent's own user in each CRM, by connection, as that CRM identifies users (Salesforce: user id; Dynamics:
+    /// systemuserid; Zendesk: user id). Records then name the agent, and a CRM that can pop from the server pops
+    /// there. Default none.
+    pub crm_users: BTreeMap<ConnectionId, String>,
 }
 
 /// What calls do to chats.
@@ -75,7 +79,7 @@ pub struct Calls {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
-    /// Which CRM: `salesforce`.
+    /// Which CRM: `salesforce`, `dynamics` or `zendesk`. The table of the same name has the connector's settings.
     #[serde(rename = "type")]
     pub kind: String,
     /// Name as shown. Default: the connection's id.
@@ -85,7 +89,18 @@ pub struct Connection {
     #[serde(default)]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub salesforce: Option<serde_json::Value>,
+    /// Settings of the Dynamics 365 connector, as its own README lists them.
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub dynamics: Option<serde_json::Value>,
+    /// Settings of the Zendesk connector, as its own README lists them.
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub zendesk: Option<serde_json::Value>,
 }
+
+/// The connectors of this build, as `type` names them.
+pub(super) const VENDORS: [&str; 3] = ["salesforce", "dynamics", "zendesk"];
 
 impl Default for Tenant {
     fn default() -> Self {
@@ -115,6 +130,7 @@ impl Default for Agent {
             may_reject: true,
             supervisor: false,
             chat_capacity: 3,
+            crm_users: BTreeMap::new(),
         }
     }
 }
@@ -123,9 +139,42 @@ impl Connection {
     /// The connector's own settings, for the connector to read.
     #[must_use]
     pub fn own(&self) -> Option<&serde_json::Value> {
-        match self.kind.as_str() {
+        self.table(&self.kind)
+    }
+
+    fn table(&self, vendor: &str) -> Option<&serde_json::Value> {
+        match vendor {
             "salesforce" => self.salesforce.as_ref(),
+            "dynamics" => self.dynamics.as_ref(),
+            "zendesk" => self.zendesk.as_ref(),
             _ => None,
+        }
+    }
+
+    fn validate(&self, at: &str, problems: &mut Problems) {
+        let kind = self.kind.as_str();
+        if !VENDORS.contains(&kind) {
+            problems.add(
+                format!("{at}.type"),
+                format!("is \"{kind}\""),
+                format!("choose a connector of this build: {}", VENDORS.join(", ")),
+            );
+        } else if self.own().is_none() {
+            problems.add(
+                format!("{at}.{kind}"),
+                "is missing",
+                format!("add the table with the settings of the connector, as connectors/{kind}/README.md lists them"),
+            );
+        }
+        for other in VENDORS.into_iter().filter(|other| *other != kind && self.table(other).is_some()) {
+            problems.add(
+                format!("{at}.{other}"),
+                format!("stands beside type \"{kind}\""),
+                format!("remove it, or change the type to \"{other}\""),
+            );
+        }
+        if let Some(name) = &self.name {
+            problems.text(format!("{at}.name"), name, 80);
         }
     }
 }
@@ -157,7 +206,9 @@ impl Tenant {
             problems.text(format!("{at}.name"), name, 80);
         }
         for (agent, settings) in &self.agents {
-            settings.validate(&format!("{at}.agents.{agent}"), &self.queues, problems);
+            let at = format!("{at}.agents.{agent}");
+            settings.validate(&at, &self.queues, problems);
+            settings.validate_crm_users(&at, &self.connections, problems);
         }
         for (queue, settings) in &self.queues {
             settings.validate(&format!("{at}.queues.{queue}"), problems);
@@ -212,23 +263,7 @@ impl Tenant {
 
     fn validate_connections(&self, at: &str, problems: &mut Problems) {
         for (id, connection) in &self.connections {
-            let at = format!("{at}.connections.{id}");
-            if connection.kind != "salesforce" {
-                problems.add(
-                    format!("{at}.type"),
-                    format!("is \"{}\"", connection.kind),
-                    "choose a connector of this build: salesforce",
-                );
-            } else if connection.salesforce.is_none() {
-                problems.add(
-                    format!("{at}.salesforce"),
-                    "is missing",
-                    "add the table with the settings of the Salesforce connector",
-                );
-            }
-            if let Some(name) = &connection.name {
-                problems.text(format!("{at}.name"), name, 80);
-            }
+            connection.validate(&format!("{at}.connections.{id}"), problems);
         }
         for (index, id) in self.connections_order.iter().enumerate() {
             if !self.connections.contains_key(id) || self.connections_order[..index].contains(id) {
@@ -272,6 +307,25 @@ impl Agent {
         problems.count(format!("{at}.chat_capacity"), self.chat_capacity.into(), 1..=50);
     }
 
+    fn validate_crm_users(
+        &self,
+        at: &str,
+        connections: &BTreeMap<ConnectionId, Connection>,
+        problems: &mut Problems,
+    ) {
+        for (connection, user) in &self.crm_users {
+            if connections.contains_key(connection) {
+                problems.text(format!("{at}.crm_users.{connection}"), user, 200);
+            } else {
+                problems.add(
+                    format!("{at}.crm_users.{connection}"),
+                    "names no connection",
+                    format!("name connections of this tenant{}", list(connections.keys())),
+                );
+            }
+        }
+    }
+
     fn policy(&self, id: &AgentId) -> AgentPolicy {
         AgentPolicy {
             name: self.name.clone().unwrap_or_else(|| id.to_string()),
@@ -280,6 +334,7 @@ impl Agent {
             may_reject: self.may_reject,
             supervisor: self.supervisor,
             chat_capacity: self.chat_capacity,
+            crm_users: self.crm_users.clone(),
         }
     }
 }

@@ -77,6 +77,7 @@ fn policy() -> TenantPolicy {
             may_reject: true,
             supervisor: false,
             chat_capacity: 2,
+            crm_users: std::collections::BTreeMap::new(),
         };
         policy.agents.insert(AgentId::new(name).unwrap(), agent);
     }

@@ -56,7 +56,7 @@ pub(crate) async fn hear<T: serde::de::DeserializeOwned>(socket: &mut Socket) ->
 impl Panel {
     pub(crate) async fn open(socket_url: &str, origin: &str, token: &str) -> Self {
         let mut socket = connect(socket_url, origin).await;
-        say(&mut socket, &PanelSays::Hello { token: token.to_owned(), can_pop: true }).await;
+        say(&mut socket, &PanelSays::Hello { token: token.to_owned(), can_pop: true, host: None }).await;
         loop {
             match hear(&mut socket).await.expect("a snapshot") {
                 PanelFrame::Snapshot { seq, view, .. } => {

@@ -400,6 +400,11 @@ export type PanelSays =
       can_pop: boolean;
       frame: "hello";
       /**
+       * The CRM page around the panel; nothing when it stands alone. Pops of a connection go to panels that stand
+       * in its CRM (D0).
+       */
+      host?: HostPage | null;
+      /**
        * The token from signing in.
        */
       token: string;
@@ -885,6 +890,20 @@ export interface ConnectionInfo {
   name: string;
   /**
    * Which CRM (`salesforce`).
+   */
+  vendor: string;
+}
+/**
+ * The CRM page around a panel.
+ */
+export interface HostPage {
+  /**
+   * Which connection, where the panel's own address says so (`?connection=…`); else the tenant's first connection
+   * of that vendor is meant.
+   */
+  connection?: ConnectionId | null;
+  /**
+   * Which CRM (`salesforce`, `dynamics`, `zendesk`).
    */
   vendor: string;
 }

@@ -45,6 +45,19 @@ pub struct LogRecord {
     pub attachments: Vec<(String, String)>,
 }
 
+/// One request that was served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Counts from 1.
+    pub n: u64,
+    /// Method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// HTTP status; nothing when the connection was cut instead.
+    pub status: Option<u16>,
+}
+
 /// A stand-in of a CRM, as the kit sees it.
 #[async_trait]
 pub trait Sandbox: Send + Sync {
@@ -60,4 +73,6 @@ pub trait Sandbox: Send + Sync {
     async fn add_contact(&self, name: &str, email: Option<&str>, phone: Option<&str>) -> String;
     /// Requests served so far, all kinds.
     async fn requests(&self) -> u64;
+    /// The requests after the first `since`, oldest first, as far as they are remembered (some hundreds).
+    async fn exchanges(&self, since: u64) -> Vec<Exchange>;
 }

@@ -777,6 +777,8 @@ mod tests {
                 line(START + 1_000, Side::Customer, "Ada", "Hello\n09:00:02 Alice (agent): forged"),
                 line(START + 21_000, Side::Agent, "Alice", "How can I help?"),
             ],
+            call: None,
+            crm_user: None,
         }
     }
 

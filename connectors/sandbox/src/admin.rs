@@ -13,27 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use tieline_connector_api::sandbox::Sandbox;
-
-/// One request that was served.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Served {
-    /// Counts from 1.
-    pub n: u64,
-    /// Method.
-    pub method: String,
-    /// Path without query.
-    pub path: String,
-    /// HTTP status; nothing when the connection was cut instead.
-    pub status: Option<u16>,
-}
+use tieline_connector_api::sandbox::{Exchange, Sandbox};
 
 /// Requests remembered.
 const REMEMBERED: usize = 500;
 
 /// The latest requests.
 #[derive(Debug, Default)]
-pub struct Requests(Mutex<(u64, VecDeque<Served>)>);
+pub struct Requests(Mutex<(u64, VecDeque<Exchange>)>);
 
 impl Requests {
     /// Remembers a request.
@@ -44,16 +31,23 @@ impl Requests {
         if inner.1.len() == REMEMBERED {
             inner.1.pop_front();
         }
-        inner.1.push_back(Served { n, method: method.to_owned(), path: path.to_owned(), status });
+        inner.1.push_back(Exchange { n, method: method.to_owned(), path: path.to_owned(), status });
     }
     /// How many there were.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0
     }
+    /// Those after the first `since`, as far as they are remembered, oldest first.
+    #[must_use]
+    pub fn after(&self, since: u64) -> Vec<Exchange> {
+        let mut all = self.latest();
+        all.retain(|one| one.n > since);
+        all
+    }
     /// The latest, oldest first.
     #[must_use]
-    pub fn latest(&self) -> Vec<Served> {
+    pub fn latest(&self) -> Vec<Exchange> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1.iter().cloned().collect()
     }
 }

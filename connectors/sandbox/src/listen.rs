@@ -1,6 +1,6 @@
 //! Sockets: plain or TLS, with a way to cut one connection off before its answer is written.
 
-use crate::keys::Authority;
+use crate::keys::{self, Authority};
 use axum::Router;
 use axum::middleware::AddExtension;
 use axum_server::Handle;
@@ -16,6 +16,20 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower::Layer as _;
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is taken, or not ours.
+    #[error("cannot listen: {0}")]
+    Listen(#[from] std::io::Error),
+    /// Keys or certificates.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+    /// An option that the stand-in does not take, in words.
+    #[error("{0}")]
+    Option(String),
+}
 
 /// Cuts a connection: once pulled, nothing more is written to it.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +119,7 @@ pub fn serve(
     routes: Router,
     tls: Option<&Authority>,
     handle: Handle<SocketAddr>,
-) -> Result<(), crate::salesforce::StartError> {
+) -> Result<(), StartError> {
     let server = axum_server::from_tcp(bound.listener)?.handle(handle);
     let service = routes.into_make_service();
     match tls {

@@ -165,6 +165,7 @@ fn policy() -> TenantPolicy {
         may_reject: true,
         supervisor: false,
         chat_capacity: 3,
+        crm_users: std::collections::BTreeMap::new(),
     };
     TenantPolicy {
         agents: BTreeMap::from([(agent(), agent_policy)]),

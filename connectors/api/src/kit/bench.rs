@@ -134,6 +134,8 @@ impl<'a> Ctx<'a> {
                 line(10, Side::Customer, "Ada", format!("first words {n}")),
                 line(20, Side::Agent, "Grace", format!("last words {n}")),
             ],
+            call: None,
+            crm_user: None,
         }
     }
 

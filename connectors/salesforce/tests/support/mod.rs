@@ -136,5 +136,7 @@ pub(crate) fn log() -> Log {
             line(6, Side::Customer, "Ada", "Hello"),
             line(9, Side::Agent, "Alice", "Good morning"),
         ],
+        call: None,
+        crm_user: None,
     }
 }

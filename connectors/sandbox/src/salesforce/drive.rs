@@ -6,7 +6,7 @@ use crate::admin::{Admin, Listed, Requests};
 use crate::faults::{Any, Faults};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use tieline_connector_api::sandbox::{Fault, LogRecord, Sandbox as Kit};
+use tieline_connector_api::sandbox::{Exchange, Fault, LogRecord, Sandbox as Kit};
 
 fn text<'a>(row: &'a Row, field: &str) -> Option<&'a str> {
     row.fields.get(field).and_then(Value::as_str)
@@ -102,6 +102,10 @@ impl Kit for Sandbox {
 
     async fn requests(&self) -> u64 {
         self.0.requests.count()
+    }
+
+    async fn exchanges(&self, since: u64) -> Vec<Exchange> {
+        self.0.requests.after(since)
     }
 }
 

@@ -27,8 +27,8 @@ pub use switches::Switches;
 
 use crate::admin::{self, Requests};
 use crate::faults::Faults;
-use crate::keys::{self, AppKey, Authority};
-use crate::listen;
+use crate::keys::{AppKey, Authority};
+use crate::listen::{self, StartError};
 use axum_server::Handle;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -96,20 +96,6 @@ impl Options {
         };
         Self { apps: vec![app], ..Self::default() }
     }
-}
-
-/// Why a sandbox did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port is taken, or not ours.
-    #[error("cannot listen: {0}")]
-    Listen(#[from] std::io::Error),
-    /// Keys or certificates.
-    #[error(transparent)]
-    Keys(#[from] keys::Error),
-    /// A line of `extra_schema`.
-    #[error(transparent)]
-    Schema(#[from] BadSchema),
 }
 
 /// A running org. Stops when dropped.
@@ -181,8 +167,9 @@ impl Sandbox {
     /// A port is taken, a certificate cannot be made, or `extra_schema` does not read.
     pub async fn start(options: Options) -> Result<Running, StartError> {
         let mut schema = schema::Schema::default();
-        schema.add(schema::STANDARD)?;
-        schema.add(&options.extra_schema)?;
+        let bad = |line: BadSchema| StartError::Option(line.to_string());
+        schema.add(schema::STANDARD).map_err(bad)?;
+        schema.add(&options.extra_schema).map_err(bad)?;
         let mut org = org::Org::new(schema, options.switches.clone());
         let seeded = seed::fill(&mut org, options.seed, options.contacts);
 

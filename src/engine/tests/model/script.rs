@@ -151,6 +151,7 @@ pub fn policy(dice: &mut Dice) -> TenantPolicy {
                 may_reject: !dice.one_in(4),
                 supervisor: false,
                 chat_capacity: 1 + dice.below(3) as u32,
+                crm_users: std::collections::BTreeMap::new(),
             },
         );
     }
@@ -434,6 +435,7 @@ fn alter(policy: &mut TenantPolicy, change: u8) {
                 may_reject: true,
                 supervisor: false,
                 chat_capacity: 2,
+                crm_users: std::collections::BTreeMap::new(),
             };
             policy.agents.insert(agent(2), whole);
         }

@@ -294,6 +294,7 @@ pub fn serving(queues: &[&str]) -> AgentPolicy {
         may_reject: true,
         supervisor: false,
         chat_capacity: 3,
+        crm_users: std::collections::BTreeMap::new(),
     }
 }
 

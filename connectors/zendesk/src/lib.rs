@@ -1,0 +1,1 @@
+//! Tieline's connector for Zendesk.
