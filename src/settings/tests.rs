@@ -117,7 +117,7 @@ fn all_problems_come_at_once_and_each_names_key_value_and_way_out() {
         accept_within = "0s"
         reply_alert = ["60s", "45s"]
         [tenants.acme.connections.zd]
-        type = "zendesk"
+        type = "acme_crm"
     "#;
     let said = load_text(text, none()).unwrap_err().to_string();
     let lines: Vec<&str> = said.lines().collect();
@@ -136,7 +136,7 @@ fn all_problems_come_at_once_and_each_names_key_value_and_way_out() {
         "`tenants.acme.agents.anna.extension` is \"bert\"",
         "`tenants.acme.queues.support.accept_within` is \"0s\"",
         "`tenants.acme.queues.support.reply_alert`",
-        "`tenants.acme.connections.zd.type` is \"zendesk\"",
+        "`tenants.acme.connections.zd.type` is \"acme_crm\"",
     ] {
         assert_eq!(lines.iter().filter(|line| line.starts_with(key)).count(), 1, "{key}\nin\n{said}");
     }

@@ -1,1 +1,0 @@
-//! Tieline's connector for Zendesk.
