@@ -4,6 +4,7 @@
 //! does one thing when asked and says how it went. `dispatch` owns queues, retries, budgets and breakers. The
 //! conformance kit in [`kit`] says what every connector must do, whatever CRM it speaks for.
 
+pub mod account;
 pub mod client;
 pub mod connector;
 pub mod kit;
@@ -12,6 +13,8 @@ pub mod outcome;
 pub mod phone;
 pub mod sandbox;
 pub mod secret;
+pub mod template;
+pub mod text;
 
 pub use connector::{Connector, Description, Finding, Severity};
 pub use ledger::{Ledger, LedgerError, Progress};

@@ -1,6 +1,6 @@
 //! What an administrator sets for one Salesforce org, and what is wrong with it before anything is sent.
 
-use crate::map::{self, Template};
+use crate::map;
 use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tieline_connector_api::Secret;
 use tieline_connector_api::phone::Country;
+use tieline_connector_api::template::Template;
 
 /// Where tokens of production orgs come from; also the audience of their assertions.
 pub const LOGIN: &str = "https://login.salesforce.com";
