@@ -7,9 +7,11 @@ mod bench;
 mod faults;
 mod logs;
 mod lookups;
+mod operations;
 mod texts;
 
 pub use bench::{Bench, Facts};
+pub use operations::{Request, Row, operations, readme, table};
 
 use bench::Ctx;
 use std::fmt;

@@ -49,6 +49,17 @@ async fn look_ups_wait_for_an_index_that_lags() {
     assert!(report.passed() && report.checks.len() >= 7, "{report}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_says_what_each_operation_costs() {
+    let org = Org::plain().await;
+    let connect = |patience| org.connector(patience);
+    let bench = Bench { connect: &connect, sandbox: org.sandbox(), facts: facts() };
+    let rows = kit::operations(&bench).await.unwrap();
+    assert!(rows.iter().all(|row| row.says == "done"), "{}", kit::table(&rows));
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    kit::readme(&path, &rows).unwrap();
+}
+
 /// What is wrong with a connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {

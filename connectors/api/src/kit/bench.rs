@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tieline_model::Timestamp;
 use tieline_model::content::Person;
-use tieline_model::crm::{Channel, Line, Log, Match, Query, Record, Side};
+use tieline_model::crm::{CallDetails, Channel, Direction, Line, Log, Match, Query, Record, Side};
 
 /// Tries after a fault before a log counts as stuck.
 const TRIES_MAX: usize = 4;
@@ -137,6 +137,22 @@ impl<'a> Ctx<'a> {
             call: None,
             crm_user: None,
         }
+    }
+
+    /// An answered call into the centre, from a number nobody has.
+    pub(super) fn call(&self) -> Log {
+        let number = format!("+4420{}", self.line());
+        let mut log = self.log();
+        log.channel = Channel::Call;
+        log.transcript.clear();
+        log.person.phone = Some(number.clone());
+        log.call = Some(CallDetails {
+            direction: Direction::Inbound,
+            number: Some(number),
+            line: Some("+442079460000".into()),
+            recording: None,
+        });
+        log
     }
 
     /// Records that the stand-in keeps under a log's key.
