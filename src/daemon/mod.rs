@@ -71,7 +71,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         let _ = drive_stops.await;
     }));
     let stop_edge = CancellationToken::new();
-    let mut serving = tokio::spawn(edge.run(stop_edge.clone()));
+    let mut serving = tokio::spawn(edge.run(stop_edge.clone(), stop_edge.clone()));
 
     let outcome = tokio::select! {
         signal = told_to_stop() => signal,

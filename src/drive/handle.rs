@@ -4,8 +4,9 @@ use super::{Done, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tieline_engine::Engine;
-use tieline_model::{Code, Refusal, Seq, TenantId};
+use tieline_model::{Actor, Code, Command, CommandId, Refusal, Seq, TenantId, Wish};
 use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
 
 /// A look at an engine, run by its owner between commits.
 pub(super) type Look = Box<dyn FnOnce(Option<&Engine>) + Send>;
@@ -16,6 +17,8 @@ pub(super) enum Mail {
     Submit(Box<Request>, oneshot::Sender<Result<Done, Refusal>>),
     /// A look.
     Read(TenantId, Look),
+    /// From now on no chat is handed out.
+    HandOutNothing,
 }
 
 /// The mailbox of the engines. Cheap to clone.
@@ -64,6 +67,25 @@ impl Handle {
         });
         self.mail.send(Mail::Read(tenant.clone(), look)).await.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())?.ok_or_else(no_tenant)
+    }
+
+    /// From now on no chat is handed out, until the process ends; open offers are taken back, and waits until that
+    /// is durable (F3). What is under way goes on, timers too.
+    ///
+    /// # Errors
+    /// The journal takes no commits: the offers stand, and have after a restart the time they had. Or the daemon has
+    /// stopped already.
+    pub async fn drain(&self) -> Result<(), Refusal> {
+        self.mail.send(Mail::HandOutNothing).await.map_err(|_| stopping())?;
+        for tenant in self.heads.keys() {
+            let id = CommandId::new(Uuid::new_v4().to_string()).expect("a UUID is printable ASCII");
+            let command = Command { id, by: Actor::Daemon, wish: Wish::Drain };
+            let request = Box::new(Request::new(tenant.clone(), command));
+            let (answer, answered) = oneshot::channel();
+            self.mail.send(Mail::Submit(request, answer)).await.map_err(|_| stopping())?;
+            answered.await.map_err(|_| stopping())??;
+        }
+        Ok(())
     }
 
     /// The head of a tenant's journal; moves after each commit.

@@ -22,12 +22,15 @@ pub(super) struct Tenant {
     /// Commands of this turn, to catch a repetition inside it.
     pub(super) fresh: BTreeMap<(String, CommandId), ([u8; 32], Seq)>,
     pub(super) snapshot_at: Seq,
+    /// Nothing is handed out any more: the process is about to end (F3).
+    pub(super) draining: bool,
 }
 
 impl Tenant {
     pub(super) fn new(engine: Engine, epoch: Epoch, snapshot_at: Seq) -> Self {
         let head = watch::Sender::new(engine.seq());
-        Self { engine, epoch, head, batch: Batch::default(), fresh: BTreeMap::new(), snapshot_at }
+        let (batch, fresh) = (Batch::default(), BTreeMap::new());
+        Self { engine, epoch, head, batch, fresh, snapshot_at, draining: false }
     }
 
     /// Journal time: never goes back (DESIGN.md section 3).
@@ -43,13 +46,17 @@ impl Tenant {
         }
     }
 
-    /// Everything that follows by itself: deadlines that have come, then chats for whoever is free (A11).
+    /// Everything that follows by itself: deadlines that have come, then chats for whoever is free (A11), unless the
+    /// process is about to end.
     pub(super) fn follow_up(&mut self, now: Timestamp) {
         for _ in 0..FOLLOW_UPS_MAX {
             let due = self.engine.expire(now);
             if !due.is_empty() {
                 self.take(now, due);
                 continue;
+            }
+            if self.draining {
+                return;
             }
             match self.engine.route(now) {
                 Some(event) => self.take(now, vec![event]),

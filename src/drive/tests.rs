@@ -79,6 +79,15 @@ fn chat(n: u128) -> (InteractionId, Request) {
     (interaction, request)
 }
 
+/// Anna connects and is Available; `n` makes her session.
+async fn at_work(house: &House, n: u128) {
+    let session = SessionId(Uuid::from_u128(n));
+    house.handle.submit(anna(&format!("connect-{n}"), Wish::Connect { session })).await.unwrap();
+    let presence = Presence::Available;
+    let wish = Wish::SetPresence { presence, confirmed: false };
+    house.handle.submit(anna(&format!("presence-{n}"), wish)).await.unwrap();
+}
+
 fn says(id: &str, chat: InteractionId, text: &str) -> Request {
     let conversation = ConversationId(chat.0);
     let (text, piece) = content(conversation, Content::Message { text: text.into() });
@@ -157,6 +166,80 @@ async fn an_offer_has_the_time_it_had_after_a_restart() {
     let second = house(first.store, 500_000).await;
     let after = second.handle.read(&tenant(), |e| e.next_deadline()).await.unwrap().unwrap().0;
     assert_eq!(after, Timestamp(520_000), "20 s were left when it stopped, and are left now");
+    second.runs.abort();
+}
+
+// proves F3
+#[tokio::test]
+async fn a_drain_takes_offers_back_for_good_and_a_restart_makes_them_again() {
+    let first = house(Arc::default(), 10_000).await;
+    at_work(&first, 1).await;
+    let (id, start) = chat(1);
+    first.handle.submit(start).await.unwrap();
+    let offered = move |e: &tieline_engine::Engine| {
+        matches!(&e.chat(id).unwrap().stage, tieline_engine::Stage::Offered(_))
+    };
+    assert!(first.handle.read(&tenant(), offered).await.unwrap());
+
+    // Even if the first commit is lost on the way, which makes the engine anew.
+    first.store.inject(Once(Some(Fault::UnknownLost)));
+    first.handle.drain().await.unwrap();
+    assert!(!first.handle.read(&tenant(), offered).await.unwrap());
+    let (_, another) = chat(2);
+    first.handle.submit(another).await.unwrap();
+    let to_her = |e: &tieline_engine::Engine| e.agent(&AgentId::new("anna").unwrap()).unwrap().offered;
+    let to_her = first.handle.read(&tenant(), to_her).await.unwrap();
+    assert_eq!(to_her, None, "what comes in after all is kept, and handed out later");
+    first.runs.abort();
+    drop(first.handle);
+
+    let second = house(first.store, 500_000).await;
+    at_work(&second, 2).await;
+    assert!(
+        second.handle.read(&tenant(), offered).await.unwrap(),
+        "the first in the line, to the first who is free"
+    );
+    second.runs.abort();
+}
+
+// proves F3
+#[tokio::test]
+async fn a_drain_that_cannot_be_kept_says_so_and_leaves_the_offers() {
+    let house = house(Arc::default(), 10_000).await;
+    at_work(&house, 1).await;
+    let (id, start) = chat(1);
+    house.handle.submit(start).await.unwrap();
+    house.store.inject(Once(Some(Fault::Full)));
+    assert_eq!(house.handle.drain().await.unwrap_err().code, Code::Unavailable);
+    let offered = move |e: &tieline_engine::Engine| {
+        matches!(&e.chat(id).unwrap().stage, tieline_engine::Stage::Offered(_))
+    };
+    assert!(house.handle.read(&tenant(), offered).await.unwrap());
+    house.runs.abort();
+}
+
+// proves F2, F3
+#[tokio::test]
+async fn a_stop_in_order_gives_timers_exactly_what_they_had() {
+    let store: Arc<MemoryStore> = Arc::default();
+    let clock = Arc::new(Hands(AtomicI64::new(10_000)));
+    let tenants = BTreeMap::from([(tenant(), policy())]);
+    let (drive, handle) =
+        Drive::open(store.clone(), clock.clone(), Box::new(Blind), tenants, || 7).await.unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let runs = tokio::spawn(async move { drive.run(async { drop(stopped.await) }).await.unwrap() });
+    let first = House { store, clock, handle, runs };
+    at_work(&first, 1).await;
+    let (_, start) = chat(1);
+    first.handle.submit(start).await.unwrap();
+    // Less than a heartbeat later it stops.
+    first.clock.0.store(10_900, Ordering::SeqCst);
+    drop(stop);
+    first.runs.await.unwrap();
+
+    let second = house(first.store, 500_000).await;
+    let after = second.handle.read(&tenant(), |e| e.next_deadline()).await.unwrap().unwrap().0;
+    assert_eq!(after, Timestamp(529_100), "29.1 s were left when it stopped, and are left now");
     second.runs.abort();
 }
 

@@ -41,6 +41,7 @@ impl Drive {
             match piece {
                 Mail::Submit(request, answer) => submits.push((request, answer)),
                 Mail::Read(tenant, look) => looks.push((tenant, look)),
+                Mail::HandOutNothing => self.tenants.values_mut().for_each(|t| t.draining = true),
             }
         }
         let mut tries = 0;

@@ -1,10 +1,15 @@
 //! Answers that are not what was hoped for: a status, and a refusal as JSON.
 
+use super::Shared;
 use axum::Json;
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use tieline_model::{Code, Refusal};
+
+/// Seconds after which somebody who came while the daemon drained tries again.
+const COME_BACK: &str = "5";
 
 /// A refusal with its status.
 #[derive(Debug)]
@@ -80,6 +85,17 @@ impl IntoResponse for Answer {
 pub(super) fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+/// Refuses new work while the daemon drains (F3), and says when to come back: by then another process listens.
+pub(super) async fn unless_draining(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    if !app.stop.is_cancelled() {
+        return next.run(request).await;
+    }
+    let message = format!("the daemon is stopping; come back in {COME_BACK} seconds");
+    let mut response = Answer::from(Refusal::new(Code::Unavailable, message)).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(COME_BACK));
+    closing(response)
 }
 
 pub(super) async fn no_such_address() -> Answer {

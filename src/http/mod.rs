@@ -146,22 +146,24 @@ impl Edge {
         &self.origin
     }
 
-    /// Serves until `stop` is cancelled; then tells live sockets to come back, lets requests finish, and returns
-    /// after `http.close_within` at the latest.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Serves until `close` is cancelled; then lets requests finish, and returns after `http.close_within` at the
+    /// latest. From `drain` on (F3) the daemon is not ready, takes no new work and says when to come back, and sends
+    /// live sockets away, spread over time.
+    pub async fn run(self, drain: CancellationToken, close: CancellationToken) {
         let Self { app, public, admin, .. } = self;
         let http = &app.parts.settings.http;
         let limits = server::Limits::of(http);
         let shared = Arc::clone(&app);
+        let closing = close.clone();
         let watch = async move {
-            stop.cancelled().await;
+            tokio::select! { () = drain.cancelled() => {} () = closing.cancelled() => {} }
             shared.parts.readiness.set("running", Some("the daemon is stopping".to_owned()));
             shared.stop.cancel();
         };
         let serve = async {
             tokio::join!(
-                server::serve(public, router(&app), limits.clone(), app.stop.clone()),
-                server::serve(admin, admin_router(&app), limits, app.stop.clone()),
+                server::serve(public, router(&app), limits.clone(), close.clone()),
+                server::serve(admin, admin_router(&app), limits, close.clone()),
             )
         };
         tokio::join!(watch, serve);
@@ -177,10 +179,12 @@ async fn listen(key: &str, address: SocketAddr) -> std::io::Result<TcpListener> 
 
 fn router(app: &Shared) -> Router {
     let http = &app.parts.settings.http;
+    let draining = axum::middleware::from_fn_with_state(Arc::clone(app), answer::unless_draining);
     let timed = Router::new()
         .route("/api/v1/{tenant}/sign-in", post(api::sign_in))
         .route("/api/v1/{tenant}/chats", post(api::start_chat))
         .route("/api/v1/{tenant}/events", post(api::take_event))
+        .route_layer(draining.clone())
         .route("/panel/{tenant}/", get(pages::panel).post(pages::panel))
         .route("/panel/{tenant}", get(pages::add_slash))
         .route("/widget/{tenant}/", get(pages::widget))
@@ -198,6 +202,7 @@ fn router(app: &Shared) -> Router {
     let sockets = Router::new()
         .route("/ws/agent", any(panel_socket::open))
         .route("/ws/customer", any(widget_socket::open))
+        .route_layer(draining)
         .with_state(Arc::clone(app));
     let secure = app.origins.secure();
     timed

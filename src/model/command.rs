@@ -94,6 +94,8 @@ pub enum Wish {
         /// How long it was down.
         down: Millis,
     },
+    /// The daemon is about to stop: every open offer is taken back, and its chat waits where it waited (F3).
+    Drain,
     /// A panel of the agent connected.
     Connect {
         /// The panel's session.

@@ -44,6 +44,8 @@ pub enum WithdrawnWhy {
     AgentLost,
     /// Settings took the agent out of the queue.
     Settings,
+    /// The daemon is about to stop (F3).
+    Stopping,
 }
 
 /// How a chat came to its agent.

@@ -255,3 +255,37 @@ async fn a_header_that_dawdles_or_swells_ends_the_connection() {
     let _ = tokio::time::timeout(Duration::from_secs(10), long.read_to_end(&mut said)).await.unwrap();
     assert!(!String::from_utf8_lossy(&said).contains("200 OK"));
 }
+
+// proves F3
+#[tokio::test]
+async fn while_it_drains_it_is_not_ready_takes_no_new_work_and_says_when_to_come_back() {
+    let world = world("").await;
+    let body = json!({ "id": Uuid::new_v4(), "queue": "support", "person": {} });
+    world.start_chat("acme", "Grace").await;
+    world.drain.cancel();
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    while world.http.get(world.url("/readyz")).send().await.unwrap().status() != 503 {
+        assert!(std::time::Instant::now() < until, "still ready");
+    }
+    let ready: Value = world.http.get(world.url("/readyz")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(ready["troubles"]["running"], "the daemon is stopping");
+    assert_eq!(world.http.get(world.url("/healthz")).send().await.unwrap().status(), 200, "it is alive");
+    let sign_in = json!({ "agent": "anna", "password": PASSWORD });
+    let event = json!({});
+    for request in [
+        world.post("/api/v1/acme/chats", &body),
+        world.post("/api/v1/acme/sign-in", &sign_in),
+        world.post("/api/v1/acme/events", &event).bearer_auth(PBX),
+        world.http.get(world.url("/ws/agent")).header("origin", &world.origin),
+        world.http.get(world.url("/ws/customer")).header("origin", &world.origin),
+    ] {
+        let refused = request.send().await.unwrap();
+        assert_eq!(refused.status(), 503, "{}", refused.url());
+        assert_eq!(refused.headers()["retry-after"], "5");
+        assert_eq!(refused.json::<Value>().await.unwrap()["code"], "unavailable");
+    }
+    let chats = world.drive.read(&crate::world::acme(), |engine| engine.chats().count()).await.unwrap();
+    assert_eq!(chats, 1, "what was there stays, nothing came");
+    world.close.cancel();
+    tokio::time::timeout(Duration::from_secs(20), world.edge).await.unwrap().unwrap();
+}

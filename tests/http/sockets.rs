@@ -414,12 +414,13 @@ async fn waiting_customers_see_their_place_move() {
 async fn a_daemon_that_stops_sends_sockets_away_and_ends_in_time() {
     let world = world("").await;
     let mut talk = world.talking("Grace").await;
-    world.stop.cancel();
+    world.drain.cancel();
     for socket in [&mut talk.panel, &mut talk.widget] {
         let bye = socket.frame("bye").await;
         assert!(bye["reconnect_in"].as_u64().unwrap() < 15_000, "{bye}");
         assert!(socket.hear().await.is_none());
     }
+    world.close.cancel();
     tokio::time::timeout(Duration::from_secs(10), world.edge).await.unwrap().unwrap();
     assert!(tokio::net::TcpStream::connect(world.public).await.is_err());
 }

@@ -51,7 +51,8 @@ pub(crate) struct World {
     pub(crate) drive: Handle,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) http: reqwest::Client,
-    pub(crate) stop: CancellationToken,
+    pub(crate) drain: CancellationToken,
+    pub(crate) close: CancellationToken,
     pub(crate) edge: JoinHandle<()>,
 }
 
@@ -94,10 +95,11 @@ pub(crate) async fn world(more: &str) -> World {
     };
     let edge = Edge::bind(parts).await.unwrap();
     let (public, admin) = (edge.address().unwrap(), edge.admin_address().unwrap());
-    let (origin, stop) = (edge.origin().to_owned(), CancellationToken::new());
+    let (drain, close) = (CancellationToken::new(), CancellationToken::new());
+    let origin = edge.origin().to_owned();
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let edge = tokio::spawn(edge.run(stop.clone()));
-    World { public, admin, origin, hub, auth, drive, clock, http, stop, edge }
+    let edge = tokio::spawn(edge.run(drain.clone(), close.clone()));
+    World { public, admin, origin, hub, auth, drive, clock, http, drain, close, edge }
 }
 
 /// The end of a call; what else an envelope can mean is the bus's to test.

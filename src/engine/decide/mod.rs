@@ -10,7 +10,7 @@ mod wrap_up;
 
 use crate::state::{Agent, Chat, Engine, Stage, Talk, WrapClock};
 use tieline_model::command::Presence;
-use tieline_model::event::ParkedBy;
+use tieline_model::event::{ParkedBy, WithdrawnWhy};
 use tieline_model::policy::{AgentPolicy, QueuePolicy};
 use tieline_model::{
     Actor, AgentId, Code, Command, ConversationId, Event, InteractionId, Refusal, SessionId, Timestamp, Wish,
@@ -31,6 +31,14 @@ impl Engine {
             Wish::Resume { down } => {
                 daemon(by)?;
                 Ok(vec![Event::Resumed { down: *down }])
+            }
+            Wish::Drain => {
+                daemon(by)?;
+                Ok(self
+                    .agents
+                    .keys()
+                    .filter_map(|id| self.withdraw_from(id, WithdrawnWhy::Stopping))
+                    .collect())
             }
             Wish::Connect { session } => self.connect(self.agent_of(by)?, *session),
             Wish::Disconnect { agent, session } => self.disconnect(by, agent, *session),

@@ -470,12 +470,19 @@ impl Naive {
     /// Carries a command out, or says why not and leaves everything as it was.
     pub fn handle(&mut self, command: &Command) -> Answer {
         match &command.wish {
-            Wish::Configure { .. } | Wish::Resume { .. } if command.by != Actor::Daemon => {
+            Wish::Configure { .. } | Wish::Resume { .. } | Wish::Drain if command.by != Actor::Daemon => {
                 Err(Code::NotPermitted)
             }
             Wish::Configure { policy } => self.configure(policy),
             Wish::Resume { down } => {
                 self.resume(*down);
+                Ok(())
+            }
+            Wish::Drain => {
+                // Agents in the order of their names, as everywhere.
+                let mut holders: Vec<AgentId> = self.agents.iter().filter_map(|a| a.id.clone()).collect();
+                holders.sort();
+                holders.iter().for_each(|agent| self.withdraw(agent, WithdrawnWhy::Stopping));
                 Ok(())
             }
             Wish::Disconnect { agent, session } => self.disconnect(&command.by, agent, *session),

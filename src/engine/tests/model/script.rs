@@ -86,6 +86,8 @@ pub enum Act {
     Deliver(u8, bool),
     Configure(u8),
     Restart(u64),
+    /// The daemon takes offers back before it stops; here it goes on, and hands out again at once.
+    Drain,
     /// A wish of somebody who may not.
     Stranger(u8),
 }
@@ -206,8 +208,9 @@ pub fn act(dice: &mut Dice) -> Act {
         192 => Act::LookUp(any, !dice.one_in(4)),
         193..=194 => Act::Deliver(dice.roll() as u8, !dice.one_in(4)),
         195..=196 => Act::Configure(dice.below(7) as u8),
-        197..=198 => Act::Restart(dice.of(&[1, 60_000, 3_600_000])),
-        _ => Act::Stranger(dice.below(7) as u8),
+        197 => Act::Restart(dice.of(&[1, 60_000, 3_600_000])),
+        198 => Act::Drain,
+        _ => Act::Stranger(dice.below(8) as u8),
     }
 }
 
@@ -395,6 +398,7 @@ fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
             (Actor::Daemon, Wish::Configure { policy: Box::new(policy) })
         }
         Act::Restart(down) => (Actor::Daemon, Wish::Resume { down: Millis(*down) }),
+        Act::Drain => (Actor::Daemon, Wish::Drain),
         Act::Stranger(kind) => stranger(*kind, model),
     })
 }
@@ -410,6 +414,7 @@ fn stranger(kind: u8, model: &Naive) -> (Actor, Wish) {
         3 => (Actor::Daemon, Wish::EndChat { interaction }),
         4 => (Actor::Daemon, Wish::SendMessage { interaction, text: some_content(1, 1) }),
         5 => (nobody, Wish::Resume { down: Millis(1) }),
+        6 => (outside, Wish::Drain),
         _ => {
             let (_, wish) = phone(model, 0, CallFact::Ended);
             (outside, wish)

@@ -117,6 +117,15 @@ impl Centre {
         self.engine.policy().clone()
     }
 
+    /// The daemon is about to stop. Its owner hands out nothing more, so no routing follows.
+    pub fn drains(&mut self) {
+        self.commands += 1;
+        let id = CommandId::new(format!("m{}", self.commands)).unwrap();
+        let command = Command { id, by: Actor::Daemon, wish: Wish::Drain };
+        let events = self.engine.decide(self.now, &command).unwrap();
+        self.apply(&events);
+    }
+
     /// The daemon was down for so long.
     pub fn restarts_after(&mut self, secs: u64) {
         let body = serde_json::to_vec(&self.engine).unwrap();

@@ -251,3 +251,49 @@ fn only_the_daemon_or_the_agent_takes_a_session_away() {
     assert_eq!(c.engine.decide(c.now, &command).unwrap_err().code, Code::NotPermitted);
     c.anna().disconnects();
 }
+
+// proves F3, A10
+#[test]
+fn a_drain_takes_offers_back_and_they_come_again_in_their_order_after_the_restart() {
+    let mut c = Centre::new();
+    c.customer(1).starts();
+    c.customer(2).starts();
+    c.after(10);
+    c.happened();
+    c.drains();
+    assert_eq!(c.happened(), ["#1 withdrawn from anna (Stopping)", "#2 withdrawn from ben (Stopping)"]);
+    assert_eq!(c.presence("anna"), Presence::Available, "a drain is nobody's miss");
+    c.drains();
+    assert_eq!(c.happened(), Vec::<String>::new(), "twice is once");
+    c.restarts_after(60);
+    c.ben().connects();
+    c.anna().connects();
+    assert_eq!(
+        c.happened(),
+        [
+            "resumed after 60000",
+            "ben connected",
+            "#1 offered to ben, v2, for 30000",
+            "anna connected",
+            "#2 offered to anna, v2, for 30000"
+        ],
+        "the chats kept their places in the line, and have the whole time again"
+    );
+}
+
+// proves F3
+#[test]
+fn a_drain_leaves_chats_and_their_timers_alone() {
+    let mut c = Centre::with(|p| of(p, "ben").queues.clear());
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.anna().ends(1);
+    c.after(20);
+    c.happened();
+    c.drains();
+    c.restarts_after(3_600);
+    c.after_ms(39_999);
+    assert_eq!(c.happened(), ["resumed after 3600000"]);
+    c.after_ms(1);
+    assert_eq!(c.happened(), ["#1 completed by Timer", "#1 closed Answered, log true"]);
+}
