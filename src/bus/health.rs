@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+    ($(#[doc = $doc:literal] $name:ident),+ $(,)?) => {
         /// How many messages, since the process started.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-        pub struct Counts { $($(#[$doc])* pub $name: u64,)+ }
+        pub struct Counts { $(#[doc = $doc] pub $name: u64,)+ }
 
         impl Counts {
-            /// All of them by name, for metrics.
+            /// All of them by name, with what they count, for metrics.
             #[must_use]
-            pub fn named(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name)),+]
+            pub fn named(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((stringify!($name), $doc.trim_ascii().trim_end_matches('.'), self.$name)),+]
             }
         }
 

@@ -84,9 +84,16 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.verb {
             Verb::Run { file, log } => {
-                telemetry::start(log);
                 let settings = file.load()?;
-                runtime()?.block_on(super::run(settings))
+                super::install_crypto();
+                let runtime = runtime()?;
+                let traces = {
+                    let _inside = runtime.enter();
+                    telemetry::start(log, &settings.telemetry)?
+                };
+                let outcome = runtime.block_on(super::run(settings));
+                traces.finish();
+                outcome
             }
             Verb::Check { file } => check(&file.load()?),
             Verb::Doctor { file } => runtime()?.block_on(super::doctor::doctor(&file.load()?)),

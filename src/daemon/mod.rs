@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 mod connectors;
 mod doctor;
+mod measured;
 mod metrics;
 mod telemetry;
 
@@ -53,10 +54,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let key = settings::read_or_make_key(&core.settings.auth.key_file)?;
     let intake = bus::Intake::new(countries(&core.settings));
     let bus = start_bus(&core, intake.clone(), &key);
-    let lanes = lanes(&core)?;
-    let edge =
-        edge(&core, intake, &key, vec![metrics::of_lanes(lanes.clone()), metrics::of_bus(bus.meter())])
-            .await?;
+    let operations = measured::Operations::default();
+    let lanes = lanes(&core, &operations)?;
+    let metrics = vec![
+        metrics::of_engines(core.handle.clone(), core.clock.clone()),
+        metrics::of_lanes(lanes.clone(), operations),
+        metrics::of_deliveries(core.store.clone(), lanes.clone()),
+        metrics::of_bus(bus.meter()),
+    ];
+    let edge = edge(&core, intake, &key, metrics).await?;
     say_where(&edge)?;
 
     let stop_lanes = CancellationToken::new();
@@ -168,16 +174,17 @@ fn connections(settings: &Settings) -> Vec<(TenantId, tieline_model::ConnectionI
     all.flat_map(|(id, tenant)| tenant.connections.keys().map(|c| (id.clone(), c.clone()))).collect()
 }
 
-fn lanes(core: &Core) -> anyhow::Result<Vec<Arc<Lane>>> {
+fn lanes(core: &Core, operations: &measured::Operations) -> anyhow::Result<Vec<Arc<Lane>>> {
     let pops: Arc<dyn Pops> = Arc::new(ToPanels(core.hub.clone()));
     let mut lanes = Vec::new();
     for (tenant_id, tenant) in &core.settings.tenants {
         let infos = tenant.policy().connections;
         for (place, info) in infos.into_iter().enumerate() {
             let Some(connection) = tenant.connections.get(&info.id) else { continue };
+            let connector = connectors::build(&info.id, connection, tenant, &core.clock)?;
             lanes.push(Lane::new(dispatch::Parts {
                 tenant: tenant_id.clone(),
-                connector: connectors::build(&info.id, connection, tenant, &core.clock)?,
+                connector: operations.watch(tenant_id, &info.id, connector),
                 info,
                 pops_here: place == 0,
                 own_numbers: tenant.own_numbers.clone(),

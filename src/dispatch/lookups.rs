@@ -9,7 +9,7 @@
 
 use super::gate::Kind;
 use super::{Counts, Lane, Pop};
-use crate::drive;
+use crate::drive::{self, trace};
 use crate::journal::{NewContent, Recorded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,7 @@ use tieline_model::crm::{Basis, Certainty, LookupResult, Match, Matches, Query};
 use tieline_model::{AgentId, ConversationId, Event, InteractionId, Millis, Wish};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 /// Journal rows read at a time.
 const PAGE: u32 = 256;
@@ -227,7 +228,8 @@ async fn look_up(
         return None;
     }
     let _place = limit.acquire().await.ok()?;
-    match ask(lane, &query).await {
+    let span = tracing::info_span!(target: trace::TARGET, "look up", connection = %parts.info.id);
+    match ask(lane, &query).instrument(trace::belongs_to(id, span)).await {
         Ok(matches) => {
             Counts::add(&lane.counts.lookups);
             report(lane, id, known.conversation, &matches).await;

@@ -1,8 +1,10 @@
 //! How the rest of the process reaches the engines.
 
-use super::{Done, Request};
+use super::meter::{Ended, Meter};
+use super::{Done, Request, trace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 use tieline_engine::Engine;
 use tieline_model::{Actor, Code, Command, CommandId, Refusal, Seq, TenantId, Wish};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,6 +28,7 @@ pub(super) enum Mail {
 pub struct Handle {
     pub(super) mail: mpsc::Sender<Mail>,
     pub(super) heads: Arc<BTreeMap<TenantId, watch::Receiver<Seq>>>,
+    pub(super) meter: Meter,
 }
 
 impl Handle {
@@ -34,6 +37,27 @@ impl Handle {
     /// # Errors
     /// The engine's refusal; `busy` when the mailbox is full; `unavailable` when the journal takes no commits.
     pub async fn submit(&self, request: Request) -> Result<Done, Refusal> {
+        let began = Instant::now();
+        let span = tracing::info_span!(target: trace::TARGET, "command", tenant = %request.tenant, event = tracing::field::Empty);
+        let outcome = self.hand_in(request).await;
+        let result = match &outcome {
+            Ok(done) if done.repeated => "repeated".to_owned(),
+            Ok(done) => {
+                // Not entered before, so that it can still be put where it belongs; it lasts from its making.
+                if let Some(event) = done.events.first().map(|row| &row.event) {
+                    span.record("event", event.kind());
+                    drop(event.interaction().map(|id| trace::belongs_to(id, span)));
+                }
+                "done".to_owned()
+            }
+            Err(refusal) => word(refusal.code),
+        };
+        self.meter.commands.get_or_create(&Ended { result }).inc();
+        self.meter.command_seconds.observe(began.elapsed().as_secs_f64());
+        outcome
+    }
+
+    async fn hand_in(&self, request: Request) -> Result<Done, Refusal> {
         if !self.heads.contains_key(&request.tenant) {
             return Err(no_tenant());
         }
@@ -94,11 +118,29 @@ impl Handle {
         self.heads.get(tenant).cloned()
     }
 
+    /// What the engines' owner did so far.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Commands and looks that wait in the mailbox.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.mail.max_capacity() - self.mail.capacity()
+    }
+
     /// The tenants of this process.
     #[must_use]
     pub fn tenants(&self) -> Vec<TenantId> {
         self.heads.keys().cloned().collect()
     }
+}
+
+/// A code as the API writes it.
+fn word(code: Code) -> String {
+    let value = serde_json::to_value(code).ok();
+    value.as_ref().and_then(|v| v.as_str()).unwrap_or("refused").to_owned()
 }
 
 pub(super) fn no_tenant() -> Refusal {

@@ -6,15 +6,18 @@
 mod digest;
 mod handle;
 mod measure;
+mod meter;
 mod run;
 mod tenant;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod turn;
 
 use crate::journal::{self, NewContent, Recorded};
 pub use handle::Handle;
 pub use measure::{content, person};
+pub use meter::Meter;
 pub use run::{Drive, Error, Stopped};
 use tieline_engine::Engine;
 use tieline_model::{Command, ConversationId, Seq, TenantId};

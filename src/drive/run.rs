@@ -1,6 +1,7 @@
 //! The run loop of the engines' owner.
 
 use super::handle::{Handle, Mail};
+use super::meter::Meter;
 use super::tenant::{self, Tenant};
 use super::turn::{RETRIES_MAX, opening, save_snapshot};
 use super::{Observer, Request};
@@ -38,6 +39,7 @@ pub struct Drive {
     pub(super) troubled: bool,
     /// Commits fail, and the observer has been told.
     pub(super) failing: bool,
+    pub(super) meter: Meter,
     mail: mpsc::Receiver<Mail>,
     heartbeat_at: Timestamp,
 }
@@ -64,6 +66,7 @@ impl Drive {
             tenants: BTreeMap::new(),
             troubled: false,
             failing: false,
+            meter: Meter::default(),
             mail,
             heartbeat_at,
         };
@@ -71,7 +74,8 @@ impl Drive {
             drive.open_tenant(&id, policy, seed()).await?;
         }
         let heads = drive.tenants.iter().map(|(id, t)| (id.clone(), t.head.subscribe())).collect();
-        Ok((drive, Handle { mail: sender, heads: Arc::new(heads) }))
+        let meter = drive.meter.clone();
+        Ok((drive, Handle { mail: sender, heads: Arc::new(heads), meter }))
     }
 
     async fn open_tenant(&mut self, id: &TenantId, policy: TenantPolicy, seed: u64) -> Result<(), Error> {

@@ -3,11 +3,13 @@
 use super::handle::{Mail, no_tenant};
 use super::run::{Drive, Stopped};
 use super::tenant::{self, Tenant};
-use super::{Done, Request, digest};
+use super::{Done, Request, digest, trace};
 use crate::journal::{Batch, Commit, Error, Recorded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 use tieline_model::{Code, Event, Refusal, TenantId};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 /// How often a turn is decided anew after a commit whose outcome is unknown.
 pub(super) const RETRIES_MAX: u32 = 3;
@@ -137,7 +139,15 @@ impl Drive {
         if commit.is_empty() {
             return Ok(Vec::new());
         }
-        self.store.commit(&commit).await?;
+        let began = Instant::now();
+        let span = tracing::info_span!(target: trace::TARGET, "commit", tenants = commit.len());
+        let outcome = self.store.commit(&commit).instrument(span).await;
+        self.meter.commit_seconds.observe(began.elapsed().as_secs_f64());
+        if let Err(error) = outcome {
+            self.meter.commits_failed.inc();
+            return Err(error);
+        }
+        self.meter.rows.inc_by(commit.iter().map(|(_, _, batch)| batch.rows.len() as u64).sum());
         if std::mem::take(&mut self.failing) {
             self.observer.trouble(None);
         }

@@ -4,15 +4,23 @@ use super::Shared;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use futures::future::BoxFuture;
 use http::{StatusCode, header};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Writes metrics in Prometheus' text format.
-pub type Source = Box<dyn Fn(&mut String) + Send + Sync>;
+/// Enters what a room measured into a registry that lives for one scrape.
+pub type Source = Box<dyn for<'a> Fn(&'a mut Registry) -> BoxFuture<'a, ()> + Send + Sync>;
+
+/// The content type of OpenMetrics text; Prometheus asks for it by itself.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the daemon can do its work: what is in the way, by part. A CRM or broker that is down is not: chats go
 /// on without.
@@ -74,34 +82,44 @@ pub(super) async fn readyz(State(app): State<Shared>) -> Response {
         .into_response()
 }
 
-/// `GET /metrics` on the admin listener.
+/// `GET /metrics` on the admin listener, as OpenMetrics text. What each metric means stands in docs/metrics.md.
 pub(super) async fn metrics(State(app): State<Shared>) -> Response {
+    // Made anew for each scrape: most of it is read from places that count for themselves.
+    let mut registry = Registry::with_prefix("tieline");
+    own(&app, &mut registry);
+    for source in &app.parts.metrics {
+        source(&mut registry).await;
+    }
     let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn own(app: &Shared, registry: &mut Registry) {
     let counts = &app.counts;
     let hub = app.parts.hub.counts();
     for (name, help, value) in [
-        ("tieline_sign_ins_total", "Agents signed in.", counts.sign_ins.get()),
-        ("tieline_sign_ins_refused_total", "Sign-ins refused.", counts.sign_ins_refused.get()),
-        ("tieline_chats_started_total", "Chats started by the widget.", counts.chats.get()),
-        ("tieline_http_events_total", "Events taken over HTTP.", counts.events.get()),
-        ("tieline_throttled_total", "Requests and frames that came too often.", counts.throttled.get()),
-        ("tieline_frames_in_total", "Frames from live sockets.", counts.frames_in.get()),
-        ("tieline_frames_bad_total", "Frames that could not be read.", counts.frames_bad.get()),
-        ("tieline_pushes_total", "Pushes to live sockets.", hub.pushes),
-        ("tieline_sockets_slow_total", "Sockets closed because their reader was too slow.", hub.slow),
-        ("tieline_pops_shown_total", "Pops sent to a panel.", hub.pops),
+        ("sign_ins", "Agents signed in", counts.sign_ins.get()),
+        ("sign_ins_refused", "Sign-ins refused", counts.sign_ins_refused.get()),
+        ("chats_started", "Chats started by the widget", counts.chats.get()),
+        ("http_events", "Events taken over HTTP", counts.events.get()),
+        ("throttled", "Requests and frames that came too often", counts.throttled.get()),
+        ("frames_in", "Frames from live sockets", counts.frames_in.get()),
+        ("frames_bad", "Frames that could not be read", counts.frames_bad.get()),
+        ("pushes", "Pushes to live sockets", hub.pushes),
+        ("sockets_slow", "Sockets closed because their reader was too slow", hub.slow),
+        ("pops_shown", "Pops sent to a panel", hub.pops),
     ] {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
+        registry.register(name, help, ConstCounter::new(value));
     }
-    let name = "tieline_sockets_open";
-    let _ = writeln!(text, "# HELP {name} Live sockets.\n# TYPE {name} gauge");
-    let _ = writeln!(
-        text,
-        "{name}{{kind=\"agent\"}} {}\n{name}{{kind=\"customer\"}} {}",
-        hub.panels, hub.widgets
-    );
-    for source in &app.parts.metrics {
-        source(&mut text);
+    let open = Family::<Vec<(&str, &str)>, Gauge>::default();
+    for (kind, sockets) in [("agent", hub.panels), ("customer", hub.widgets)] {
+        open.get_or_create(&vec![("kind", kind)]).set(i64::try_from(sockets).unwrap_or(i64::MAX));
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    registry.register("sockets_open", "Live sockets", open);
 }

@@ -72,7 +72,7 @@ pub struct Parts {
     pub admin: Option<Arc<dyn Admin>>,
     /// Whether the daemon can do its work.
     pub readiness: Readiness,
-    /// Further metrics, each in Prometheus' text format.
+    /// Further metrics, in the order shown.
     pub metrics: Vec<Source>,
 }
 

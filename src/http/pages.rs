@@ -41,10 +41,9 @@ pub(super) async fn shop(State(app): State<Shared>, page_name: Option<Path<Strin
     page(&format!("shop/{name}"), headers::page_policy(&[], &[]), |text| text)
 }
 
-/// `/panel/acme` is meant as `/panel/acme/`. The query stays: CRM pages say in it who they are.
+/// `/panel/acme` is meant as `/panel/acme/`.
 pub(super) async fn add_slash(OriginalUri(uri): OriginalUri) -> Response {
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    Redirect::permanent(&format!("{}/{query}", uri.path())).into_response()
+    Redirect::permanent(&format!("{}/", uri.path())).into_response()
 }
 
 /// `/assets/…` and `/widget.js`.

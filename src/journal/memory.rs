@@ -2,8 +2,8 @@
 //! tests. What is in it is durable by definition; a crash is dropping everything but a clone of it.
 
 use super::{
-    Batch, Commit, Delivery, DeliveryState, Epoch, Error, Handle, NO_PROGRESS, NewContent, Opened, Reader,
-    Recorded, Remembered, Snapshot, Store, Want, codec,
+    Backlog, Batch, Commit, Delivery, DeliveryState, Epoch, Error, Handle, NO_PROGRESS, NewContent, Opened,
+    Reader, Recorded, Remembered, Snapshot, Store, Want, codec,
 };
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -454,6 +454,22 @@ impl Store for MemoryStore {
     async fn dead(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Delivery>, Error> {
         Ok(self.read_tenant(tenant, |t| {
             t.dead.iter().rev().take(up_to(limit)).filter_map(|key| t.deliveries.get(key).cloned()).collect()
+        }))
+    }
+
+    async fn backlog(&self, tenant: &TenantId) -> Result<BTreeMap<ConnectionId, Backlog>, Error> {
+        Ok(self.read_tenant(tenant, |t| {
+            let mut all = BTreeMap::<ConnectionId, Backlog>::new();
+            for row in t.deliveries.values() {
+                match row.state {
+                    DeliveryState::Dead => all.entry(row.connection.clone()).or_default().dead += 1,
+                    DeliveryState::Open if row.done < row.wanted => {
+                        all.entry(row.connection.clone()).or_default().waiting += 1;
+                    }
+                    DeliveryState::Open => {}
+                }
+            }
+            all
         }))
     }
 

@@ -19,6 +19,7 @@ pub use sealed::MasterKey;
 pub use sqlite::Sqlite;
 
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use tieline_model::content::Content;
 use tieline_model::{
     CommandId, ConnectionId, ContentId, ConversationId, Event, InteractionId, Seq, TenantId, Timestamp,
@@ -180,6 +181,15 @@ pub struct Delivery {
 /// [`Delivery::progress`] of a row of which nothing is remembered: never tried, or its conversation was erased.
 pub const NO_PROGRESS: &str = "{}";
 
+/// How much of the delivery table waits for one CRM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Rows that are to be sent, now or later.
+    pub waiting: u64,
+    /// Rows that are dead.
+    pub dead: u64,
+}
+
 /// That a delivery is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
@@ -303,6 +313,9 @@ pub trait Store: Send + Sync {
 
     /// Dead rows, the one that died last first, at most `limit`.
     async fn dead(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Delivery>, Error>;
+
+    /// How many rows wait and how many are dead, by connection; connections without either are left out.
+    async fn backlog(&self, tenant: &TenantId) -> Result<BTreeMap<ConnectionId, Backlog>, Error>;
 
     /// Brings a dead row back to life, due at once and with its whole time to try; false if there is none.
     async fn revive(

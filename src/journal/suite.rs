@@ -305,7 +305,11 @@ pub(super) async fn the_dead_stay_dead_until_revived(store: Arc<dyn Store>) {
     assert_eq!(store.dead(&a, 1).await.unwrap().len(), 1);
     assert_eq!(store.dead(&tenant("b"), 10).await.unwrap(), []);
 
+    let backlog = store.backlog(&a).await.unwrap();
+    assert_eq!(backlog.get(&sf), Some(&Backlog { waiting: 0, dead: 2 }));
     assert!(store.revive(&a, &sf, interaction(1), Timestamp(700)).await.unwrap());
+    assert_eq!(store.backlog(&a).await.unwrap().get(&sf), Some(&Backlog { waiting: 1, dead: 1 }));
+    assert_eq!(store.backlog(&tenant("b")).await.unwrap(), BTreeMap::new());
     assert!(!store.revive(&a, &sf, interaction(1), Timestamp(700)).await.unwrap());
     assert!(!store.revive(&a, &sf, interaction(9), Timestamp(700)).await.unwrap());
     let due = store.due(&a, &sf, Timestamp(700), 10).await.unwrap();

@@ -13,6 +13,7 @@ mod load;
 mod problem;
 mod queue;
 mod span;
+mod telemetry;
 mod tenant;
 
 pub use auth::{Algorithm, Auth, Issuer, Producer};
@@ -24,6 +25,7 @@ pub use load::{Error, from_env, load, load_text, read_or_make_key, schema};
 pub use problem::{Problem, Problems};
 pub use queue::{ClassificationSettings, Queue, WrapUpSettings};
 pub use span::Span;
+pub use telemetry::Telemetry;
 pub use tenant::{Agent, Calls, Connection, Tenant};
 pub use tieline_connector_api::Secret;
 
@@ -46,6 +48,8 @@ pub struct Settings {
     pub auth: Auth,
     /// How patient the daemon is with CRMs.
     pub dispatch: Dispatch,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// Contact centres, by id.
     pub tenants: BTreeMap<TenantId, Tenant>,
 }
@@ -62,6 +66,7 @@ impl Settings {
         self.http.validate(&mut problems);
         self.auth.validate(&self.tenants, &mut problems);
         self.dispatch.validate(&mut problems);
+        self.telemetry.validate(&mut problems);
         for (id, tenant) in &self.tenants {
             tenant.validate(id, &mut problems);
         }

@@ -8,7 +8,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use tieline::journal::{
-    Commit, Delivery, Epoch, Error, Handle, Opened, Reader, Recorded, Remembered, Snapshot, Store, Want,
+    Backlog, Commit, Delivery, Epoch, Error, Handle, Opened, Reader, Recorded, Remembered, Snapshot, Store,
+    Want,
 };
 use tieline::journal::{MemoryStore, Op};
 use tieline_model::content::Content;
@@ -210,6 +211,10 @@ impl Store for Shaky {
 
     async fn dead(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Delivery>, Error> {
         self.disk.dead(tenant, limit).await
+    }
+
+    async fn backlog(&self, tenant: &TenantId) -> Result<BTreeMap<ConnectionId, Backlog>, Error> {
+        self.disk.backlog(tenant).await
     }
 
     async fn revive(

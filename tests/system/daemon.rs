@@ -128,13 +128,16 @@ password_hash = "{hash}"
 
     /// Starts a daemon on this centre's journal and waits until it is ready.
     pub(crate) async fn daemon(&self) -> Daemon {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tieline"))
-            .args(["run", "--settings"])
-            .arg(self.settings_file())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the daemon starts");
+        self.daemon_as(|_| {}).await
+    }
+
+    /// The same, with more said on its command line or about its streams.
+    pub(crate) async fn daemon_as(&self, more: impl FnOnce(&mut Command)) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tieline"));
+        command.args(["run", "--settings"]).arg(self.settings_file());
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        more(&mut command);
+        let mut child = command.spawn().expect("the daemon starts");
         let out = child.stdout.take().expect("its output");
         let mut lines = BufReader::new(out).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it says where in time");

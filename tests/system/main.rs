@@ -8,4 +8,5 @@ mod daemon;
 mod kill;
 mod panel;
 mod talk;
+mod telemetry;
 mod visitor;

@@ -18,8 +18,15 @@ struct Room {
 // `drive::Handle` lends the engine out for reading, so whoever holds the handle may name what it reads.
 
 /// What `drive` shows to rooms that only talk to it.
-const DRIVE: [&str; 6] =
-    ["drive::Handle", "drive::Request", "drive::Done", "drive::Observer", "drive::content", "drive::person"];
+const DRIVE: [&str; 7] = [
+    "drive::Handle",
+    "drive::Request",
+    "drive::Done",
+    "drive::Observer",
+    "drive::content",
+    "drive::person",
+    "drive::trace",
+];
 
 /// The type of whatever may not be printed; settings are full of it.
 const SECRET: &str = "tieline_connector_api::Secret";

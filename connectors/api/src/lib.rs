@@ -13,7 +13,6 @@ pub mod outcome;
 pub mod phone;
 pub mod sandbox;
 pub mod secret;
-pub mod steps;
 pub mod template;
 pub mod text;
 

@@ -4,10 +4,11 @@ use super::secrets::key_unless_erased;
 use super::writer::{Access, meaning};
 use super::{id_at, int, unsigned};
 use crate::journal::sealed::{Place, TenantKeys};
-use crate::journal::{Delivery, DeliveryState, Error, NO_PROGRESS, Reader, Want};
+use crate::journal::{Backlog, Delivery, DeliveryState, Error, NO_PROGRESS, Reader, Want};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use std::collections::BTreeMap;
 use tieline_model::{ConnectionId, ConversationId, InteractionId, Seq, TenantId, Timestamp};
 
 fn on_write(e: sqlx::Error) -> Error {
@@ -275,6 +276,31 @@ pub(super) async fn dead(
         .await
         .map_err(on_read)?;
     rows.iter().map(|row| delivery_of(keys, tenant, row)).collect()
+}
+
+/// Counted from the two partial indexes, so that settled rows cost nothing.
+pub(super) async fn backlog(
+    readers: &SqlitePool,
+    tenant: &TenantId,
+) -> Result<BTreeMap<ConnectionId, Backlog>, Error> {
+    let rows: Vec<(String, bool, i64)> = sqlx::query_as(
+        "SELECT connection, 0, COUNT(*) FROM deliveries
+         WHERE tenant = ?1 AND died IS NULL AND done < wanted GROUP BY connection
+         UNION ALL
+         SELECT connection, 1, COUNT(*) FROM deliveries
+         WHERE tenant = ?1 AND died IS NOT NULL GROUP BY connection",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(readers)
+    .await
+    .map_err(on_read)?;
+    let mut all = BTreeMap::new();
+    for (connection, dead, count) in rows {
+        let connection = ConnectionId::new(connection).map_err(|e| Error::Unreadable(e.to_string()))?;
+        let of: &mut Backlog = all.entry(connection).or_default();
+        *(if dead { &mut of.dead } else { &mut of.waiting }) = count.unsigned_abs();
+    }
+    Ok(all)
 }
 
 pub(super) async fn revive(

@@ -15,13 +15,15 @@ mod writer;
 
 use super::sealed::{Keyring, MasterKey, sync_parent};
 use super::{
-    Commit, Delivery, Epoch, Error, Handle, Opened, Reader, Recorded, Remembered, Snapshot, Store, Want,
+    Backlog, Commit, Delivery, Epoch, Error, Handle, Opened, Reader, Recorded, Remembered, Snapshot, Store,
+    Want,
 };
 use async_trait::async_trait;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Row};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -343,6 +345,10 @@ impl Store for Sqlite {
 
     async fn dead(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Delivery>, Error> {
         ledger::dead(&self.readers, &self.keys.tenant(tenant), tenant, limit).await
+    }
+
+    async fn backlog(&self, tenant: &TenantId) -> Result<BTreeMap<ConnectionId, Backlog>, Error> {
+        ledger::backlog(&self.readers, tenant).await
     }
 
     async fn revive(
