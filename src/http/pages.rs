@@ -41,9 +41,10 @@ pub(super) async fn shop(State(app): State<Shared>, page_name: Option<Path<Strin
     page(&format!("shop/{name}"), headers::page_policy(&[], &[]), |text| text)
 }
 
-/// `/panel/acme` is meant as `/panel/acme/`.
+/// `/panel/acme` is meant as `/panel/acme/`. The query stays: CRM pages say in it who they are.
 pub(super) async fn add_slash(OriginalUri(uri): OriginalUri) -> Response {
-    Redirect::permanent(&format!("{}/", uri.path())).into_response()
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Redirect::permanent(&format!("{}/{query}", uri.path())).into_response()
 }
 
 /// `/assets/…` and `/widget.js`.

@@ -177,6 +177,9 @@ async fn pages_stand_in_the_frames_of_their_own_tenant_only() {
     assert_eq!(posted.status(), got.status());
     let bare = world.http.get(world.url("/panel/acme")).send().await.unwrap();
     assert_eq!((bare.status().as_u16(), bare.headers()["location"].to_str().unwrap()), (308, "/panel/acme/"));
+    let said = "?origin=https%3A%2F%2Facme.zendesk.com&app_guid=a-1&connection=zd";
+    let in_crm = world.http.get(world.url(&format!("/panel/acme{said}"))).send().await.unwrap();
+    assert_eq!(in_crm.headers()["location"].to_str().unwrap(), format!("/panel/acme/{said}"));
 }
 
 /// Where the pages have been built they are served, with the tenant's CRM pages written into the panel's; where not,

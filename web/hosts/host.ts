@@ -1,5 +1,5 @@
 // What the panel wants from the CRM page around it. One adapter per CRM; the panel knows only this.
-import type { PopTarget } from "../shared/types.gen";
+import type { HostPage, PopTarget } from "../shared/types.gen";
 
 /** A number a person clicked in the CRM. */
 export interface Dialled {
@@ -22,8 +22,11 @@ export interface Attention {
   unread: number;
 }
 
+/** The CRMs whose pages the panel can stand in, by the daemon's words for them. */
+export type Vendor = "salesforce" | "dynamics" | "zendesk";
+
 export interface Host {
-  readonly kind: "standalone" | "salesforce";
+  readonly kind: "standalone" | Vendor;
   /** Can open records around the panel. Sent to the daemon, which picks one surface per pop (D3). */
   readonly canPop: boolean;
   /** Opens a record, a form or a search. Rejects with one sentence why not. */
@@ -38,8 +41,13 @@ export interface Host {
   resize(size: { width: number; height: number }): void;
 }
 
-/** A host and, when it is not the one the page asked for, why. */
+/** The host that was found. */
 export interface Found {
   host: Host;
+  /** The CRM page around the panel, as the daemon is told; nothing when it stands alone. */
+  page: HostPage | null;
+  /** Why it is not the one the page asked for. */
   problem: string | null;
+  /** This page shows nothing and signs in nobody: it only serves the panel that stands elsewhere in the same CRM. */
+  background: boolean;
 }

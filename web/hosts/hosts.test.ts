@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isTrusted } from "./choose";
+import { chooseHost, claimed, isTrusted, namedConnection } from "./choose";
 import { salesforceOrigin, screenPop } from "./salesforce";
 
 const types = { SCREENPOP_TYPE: { SOBJECT: "sobject", SEARCH: "search", NEW_RECORD_MODAL: "new" } };
@@ -25,6 +25,43 @@ describe("which host", () => {
     expect(isTrusted("https://acme.lightning.force.com.evil.example", trusted)).toBe(false);
     expect(isTrusted("http://acme.lightning.force.com", trusted)).toBe(false);
     expect(isTrusted("https://acme.lightning.force.com", [])).toBe(false);
+  });
+});
+
+describe("which CRM", () => {
+  const at = (search: string, hash = "", ancestors: string[] = []) => claimed({ search, hash, ancestors });
+
+  it("is told by what each of them writes into the address", () => {
+    expect(at("?sfdcIframeOrigin=https://acme.lightning.force.com&connection=sf")?.vendor).toBe("salesforce");
+    expect(at("?origin=https://acme.zendesk.com&app_guid=a-1&connection=zd")?.vendor).toBe("zendesk");
+    expect(at("", "#origin=https://acme.zendesk.com&app_guid=a-1")?.vendor).toBe("zendesk");
+    expect(at("?base=https://acme.crm4.dynamics.com&connection=dyn")?.vendor).toBe("dynamics");
+    expect(at("", "", ["https://acme.crm4.dynamics.com"])?.vendor).toBe("dynamics");
+    expect(at("?connection=sf", "", ["https://intranet.example"])).toBeNull();
+  });
+
+  it("is not talked to before the daemon's list says so, and the panel then works alone", async () => {
+    const page = (hosts: string): Document => ({ querySelector: () => ({ content: hosts }) }) as unknown as Document;
+    for (const search of [
+      "?base=https://evil.example",
+      "?origin=https://evil.example&app_guid=a",
+      "?origin=http://localhost:9&app_guid=a",
+      "?sfdcIframeOrigin=https://evil.example",
+    ]) {
+      const found = await chooseHost(page("https://*.zendesk.com https://*.dynamics.com"), {
+        search,
+        hash: "",
+        ancestors: [],
+      });
+      expect(found.host.kind).toBe("standalone");
+      expect(found.page).toBeNull();
+      expect(found.problem).toMatch(/is not on Tieline's list/);
+    }
+  });
+
+  it("may say which connection it is", () => {
+    expect(namedConnection("?base=https://a.example&connection=dyn-eu")).toBe("dyn-eu");
+    expect(namedConnection("?connection=")).toBeNull();
   });
 });
 

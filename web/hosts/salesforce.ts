@@ -4,10 +4,11 @@
 import type { PopTarget } from "../shared/types.gen";
 import { panel as t } from "../shared/words";
 import type { Attention, Dialled, Host, WorkContext } from "./host";
+import { loadScript, originOf, within } from "./script";
 
 const SCRIPT_PATH = "/support/api/66.0/lightning/opencti_min.js";
-const SCRIPT_WAIT_MS = 10_000;
 const POP_WAIT_MS = 5_000;
+const CRM = "Salesforce";
 /** Open CTI refuses a search under three characters. */
 const SEARCH_CHARS_MIN = 3;
 /** Limits of setSoftphonePanelHeight and setSoftphonePanelWidth. */
@@ -17,35 +18,15 @@ const WIDTH = { min: 200, max: 1920 };
 /** The page's own query names the Salesforce page around it. Salesforce writes both spellings. */
 export function salesforceOrigin(search: string): string | null {
   const query = new URLSearchParams(search);
-  const text = query.get("sfdcIframeOrigin") ?? query.get("sfdcIFrameOrigin");
-  if (text === null || !URL.canParse(text)) return null;
-  const origin = new URL(text).origin;
-  return origin === "null" ? null : origin;
+  return originOf(query.get("sfdcIframeOrigin") ?? query.get("sfdcIFrameOrigin"));
 }
 
 /** Loads the script and gives the adapter. Rejects with one sentence why not. */
 export async function salesforce(origin: string): Promise<Host> {
-  await load(origin + SCRIPT_PATH);
+  await loadScript(origin + SCRIPT_PATH);
   const cti = window.sforce?.opencti;
   if (cti === undefined) throw new Error(t.host.scriptEmpty(origin));
   return adapter(cti);
-}
-
-function load(src: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    const timer = setTimeout(() => reject(new Error(t.host.scriptSlow(src))), SCRIPT_WAIT_MS);
-    script.onload = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    script.onerror = () => {
-      clearTimeout(timer);
-      reject(new Error(t.host.scriptMissing(src)));
-    };
-    script.src = src;
-    document.head.append(script);
-  });
 }
 
 /** The call for a target, or why there is none. */
@@ -113,14 +94,14 @@ function adapter(cti: OpenCti): Host {
 }
 
 function answered(call: (callback: (answer: OpenCtiAnswer) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(t.host.popSlow)), POP_WAIT_MS);
+  const answer = new Promise<void>((resolve, reject) => {
     call((answer) => {
-      clearTimeout(timer);
       if (answer.success) resolve();
-      else reject(new Error(t.host.popRefused(answer.errors?.[0]?.description ?? answer.errors?.[0]?.code ?? null)));
+      else
+        reject(new Error(t.host.popRefused(CRM, answer.errors?.[0]?.description ?? answer.errors?.[0]?.code ?? null)));
     });
   });
+  return within(POP_WAIT_MS, t.host.popSlow(CRM), answer);
 }
 
 const clamp = (n: number, { min, max }: { min: number; max: number }): number =>

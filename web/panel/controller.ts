@@ -4,9 +4,10 @@ import { freshId } from "../shared/ids";
 import { Link, socketUrl } from "../shared/link";
 import { keep, recall } from "../shared/storage";
 import { createStore, type Store } from "../shared/store";
-import type { AgentDeed, PanelFrame, PanelSays, PopTarget, SignedIn } from "../shared/types.gen";
+import type { AgentDeed, HostPage, PanelFrame, PanelSays, PopTarget, SignedIn } from "../shared/types.gen";
 import { panel as t } from "../shared/words";
-import { initialState, type PanelAction, type PanelState, popUrl, type Queued, reduce } from "./state";
+import { connectionName } from "./context";
+import { initialState, opensHere, type PanelAction, type PanelState, popUrl, type Queued, reduce } from "./state";
 
 /** A typing sign lives up to six seconds (B6), so one every two seconds keeps it. */
 const TYPING_EVERY_MS = 2_000;
@@ -14,10 +15,12 @@ const TYPING_EVERY_MS = 2_000;
 export interface Controller {
   store: Store<PanelState, PanelAction>;
   host: Host;
+  /** The CRM page around the panel; nothing when it stands alone. */
+  page: HostPage | null;
   /** Sends a command, now or when the line is back. Gives its id. */
   act(deed: AgentDeed): string;
   /** Opens a record in the CRM around the panel because the agent asked; a link stands in where that fails. */
-  open(target: PopTarget, title: string): void;
+  open(connection: string, target: PopTarget, title: string): void;
   /** The agent is typing. */
   typing(interaction: string): void;
   /** Try the line now. */
@@ -25,12 +28,19 @@ export interface Controller {
   stop(): void;
 }
 
+interface Pop {
+  connection: string;
+  interaction: string;
+  target: PopTarget;
+  title: string;
+}
+
 interface Kept {
   drafts: [string, string][];
   outbox: Queued[];
 }
 
-export function control(session: SignedIn, tenant: string, host: Host): Controller {
+export function control(session: SignedIn, tenant: string, host: Host, page: HostPage | null): Controller {
   const key = `tieline.panel.${tenant}.${session.agent}`;
   const kept = (recall("session", key) as Kept | null) ?? { drafts: [], outbox: [] };
   const store = createStore(reduce, initialState(kept));
@@ -53,14 +63,19 @@ export function control(session: SignedIn, tenant: string, host: Host): Controll
     for (const { id, deed, taken } of store.get().outbox) if (!taken) link.send({ frame: "do", id, do: deed }, true);
   };
 
-  const pop = ({ interaction, target, title }: { interaction: string; target: PopTarget; title: string }): void => {
-    host.pop(target).then(
+  const pop = ({ connection, interaction, target, title }: Pop): void => {
+    // The page around shows the records of its own CRM only (D0).
+    const view = store.get().view;
+    const here = view === null || opensHere(view.connections, page, connection);
+    const elsewhere = (): Error => new Error(t.host.elsewhere(connectionName(store.get(), connection)));
+    const opened = here || !host.canPop ? host.pop(target) : Promise.reject(elsewhere());
+    opened.then(
       () => store.dispatch({ type: "pop_done", interaction }),
       (error: unknown) => {
         const reason = error instanceof Error ? error.message : String(error);
         const url = popUrl(target);
         // Without a CRM page around, a form or a search that has no address is nothing an agent could act on.
-        if (url !== null || host.canPop)
+        if (url !== null || (here && host.canPop))
           store.dispatch({ type: "pop_missed", pop: { interaction, title, url, reason } });
       },
     );
@@ -68,7 +83,7 @@ export function control(session: SignedIn, tenant: string, host: Host): Controll
 
   link = new Link<PanelFrame, PanelSays>({
     url: socketUrl("/ws/agent"),
-    hello: () => ({ frame: "hello", token: session.token, can_pop: host.canPop }),
+    hello: () => ({ frame: "hello", token: session.token, can_pop: host.canPop, host: page }),
     onFrame,
     onState: (state) => store.dispatch({ type: "link", link: state }),
   });
@@ -91,6 +106,7 @@ export function control(session: SignedIn, tenant: string, host: Host): Controll
   return {
     store,
     host,
+    page,
     act(deed) {
       const id = freshId();
       store.dispatch({ type: "do", id, deed, at: Date.now() });
@@ -98,7 +114,7 @@ export function control(session: SignedIn, tenant: string, host: Host): Controll
       if (store.get().link.kind === "live") link.send({ frame: "do", id, do: deed }, true);
       return id;
     },
-    open: (target, title) => pop({ interaction: `clicked:${title}`, target, title }),
+    open: (connection, target, title) => pop({ connection, interaction: `clicked:${title}`, target, title }),
     typing(interaction) {
       if (Date.now() - lastTyping < TYPING_EVERY_MS) return;
       lastTyping = Date.now();

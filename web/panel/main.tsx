@@ -29,7 +29,7 @@ function Root({ found }: { found: Found }): JSX.Element {
   const [control, setControl] = useState<Controller | null>(null);
   useEffect(() => {
     if (session === null) return;
-    const next = startControl(session, tenant, found.host);
+    const next = startControl(session, tenant, found.host, found.page);
     if (found.problem !== null) next.store.dispatch({ type: "notice", notice: { id: freshId(), text: found.problem } });
     const leave = next.store.subscribe((state) => {
       // Only the daemon closes a socket for good: the token died or the agent may no longer sign in.
@@ -71,7 +71,9 @@ function Root({ found }: { found: Found }): JSX.Element {
 }
 
 async function start(): Promise<void> {
-  const found = await chooseHost(document, location.search);
+  const ancestors = [...(location.ancestorOrigins ?? [])];
+  const found = await chooseHost(document, { search: location.search, hash: location.hash, ancestors });
+  if (found.background) return;
   const theme = found.host.kind === "standalone" ? "tieline" : found.host.kind;
   document.documentElement.dataset.theme = theme;
   applyMode(loadPreferences().mode, found.host.kind !== "standalone");

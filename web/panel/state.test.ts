@@ -1,7 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { call, item, me, message, NOW, offer, queue, uuid, view } from "../fixtures/build";
-import type { Change, PanelFrame, PanelView } from "../shared/types.gen";
-import { alertLevel, inbox, initialState, type PanelState, reduce, underway, unsent } from "./state";
+import type { Change, Lookup, PanelFrame, PanelView } from "../shared/types.gen";
+import {
+  agreedName,
+  alertLevel,
+  hostConnection,
+  inbox,
+  initialState,
+  opensHere,
+  type PanelState,
+  peopleNamed,
+  reduce,
+  underway,
+  unsent,
+} from "./state";
 
 const snapshot = (seq: number, of: PanelView): PanelFrame => ({
   frame: "snapshot",
@@ -220,5 +232,44 @@ describe("what the agent sees", () => {
     expect([44_999, 45_000, 59_999, 60_000].map((waited) => alertLevel(waited, [45_000, 60_000]))).toEqual([
       0, 1, 1, 2,
     ]);
+  });
+});
+
+describe("several connections", () => {
+  const connections = [
+    { id: "sf", vendor: "salesforce", name: "Salesforce" },
+    { id: "zd-eu", vendor: "zendesk", name: "Zendesk EU" },
+    { id: "zd-us", vendor: "zendesk", name: "Zendesk US" },
+  ];
+  const known = (connection: string, title: string, over: Partial<Lookup["matches"][number]> = {}): Lookup => {
+    const record = { object: "Contact", id: title };
+    const match = { record, title, basis: "email", certainty: "exact", ...over } as Lookup["matches"][number];
+    return { connection, state: { state: "done" }, matches: [match], more: false, contact: record, chosen: false };
+  };
+
+  it("the page around is the connection its address names, else the first of its CRM", () => {
+    expect(hostConnection(connections, { vendor: "zendesk" })).toBe("zd-eu");
+    expect(hostConnection(connections, { vendor: "zendesk", connection: "zd-us" })).toBe("zd-us");
+    expect(hostConnection(connections, { vendor: "zendesk", connection: "sf" })).toBeNull();
+    expect(hostConnection(connections, { vendor: "dynamics", connection: null })).toBeNull();
+    expect(hostConnection(connections, null)).toBeNull();
+    expect(opensHere(connections, { vendor: "salesforce" }, "sf")).toBe(true);
+    expect(opensHere(connections, { vendor: "salesforce" }, "zd-eu")).toBe(false);
+  });
+
+  it("a name is agreed on however each CRM writes it", () => {
+    const lookups = [known("sf", "Grace Okafor"), known("zd-eu", "Okafor, Gráce"), known("zd-us", "grace  okafor")];
+    expect(agreedName(lookups)).toBe("Grace Okafor");
+  });
+
+  it("a different name is said and never settled, and a guess names nobody", () => {
+    const differ = [known("sf", "Grace Okafor"), known("zd-eu", "Samuel Okafor")];
+    expect(agreedName(differ)).toBeNull();
+    expect(peopleNamed(differ).map(({ name }) => name)).toEqual(["Grace Okafor", "Samuel Okafor"]);
+    const guess = known("zd-eu", "Samuel Okafor", { certainty: "guessed" });
+    expect(agreedName([known("sf", "Grace Okafor"), guess])).toBe("Grace Okafor");
+    const nobody: Lookup = { ...known("zd-eu", "Samuel Okafor"), contact: null, chosen: true };
+    expect(agreedName([nobody])).toBeNull();
+    expect(peopleNamed([nobody])).toEqual([]);
   });
 });

@@ -3,8 +3,13 @@ import type { LinkState } from "../shared/link";
 import type {
   AgentDeed,
   Change,
+  ConnectionInfo,
+  Record as CrmRecord,
+  HostPage,
   InteractionId,
   Item,
+  Lookup,
+  Match,
   Message,
   PanelFrame,
   PanelView,
@@ -362,4 +367,52 @@ export function alertLevel(waited: number, limits: readonly number[]): number {
 /** Address of a pop's target in the CRM's own pages. */
 export function popUrl(target: PopTarget): string | null {
   return target.kind === "record" ? (target.url ?? null) : null;
+}
+
+/** The connection whose CRM page is around the panel: the one its address names, else the first of that CRM (D0). */
+export function hostConnection(connections: readonly ConnectionInfo[], page: HostPage | null): string | null {
+  if (page === null) return null;
+  const ofVendor = connections.filter((one) => one.vendor === page.vendor);
+  const named = page.connection ?? null;
+  return (named === null ? ofVendor[0] : ofVendor.find((one) => one.id === named))?.id ?? null;
+}
+
+/** The page around the panel can open this connection's records. */
+export function opensHere(connections: readonly ConnectionInfo[], page: HostPage | null, connection: string): boolean {
+  return hostConnection(connections, page) === connection;
+}
+
+export const sameRecord = (a: CrmRecord | null | undefined, b: CrmRecord | null | undefined): boolean =>
+  a != null && b != null && a.id === b.id && a.object === b.object;
+
+/** The match that is the contact a log goes under, as far as it was found by itself. */
+export function contactMatch(lookup: Lookup): Match | null {
+  return lookup.matches.find((match) => sameRecord(match.record, lookup.contact)) ?? null;
+}
+
+/** Who each CRM says the customer is, where it says one person. */
+export function peopleNamed(lookups: readonly Lookup[]): { connection: string; name: string }[] {
+  return lookups.flatMap((lookup) => {
+    const match = contactMatch(lookup);
+    return match === null || match.certainty === "guessed"
+      ? []
+      : [{ connection: lookup.connection, name: match.title }];
+  });
+}
+
+/** The name that all CRMs agree on, which say one; nothing when they differ (D0) or none does. */
+export function agreedName(lookups: readonly Lookup[]): string | null {
+  const names = peopleNamed(lookups).map(({ name }) => name);
+  const [first] = names;
+  return first !== undefined && names.every((name) => plain(name) === plain(first)) ? first : null;
+}
+
+/** One CRM writes "Okafor, Grace", the next "Gráce Okafor". */
+function plain(name: string): string {
+  const letters = name.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+  return letters
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== "")
+    .sort()
+    .join(" ");
 }

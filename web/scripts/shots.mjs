@@ -56,13 +56,14 @@ async function shoot(url, picture, mode, width, height) {
   await page.screenshot({ path: `${out}${name}.png`, animations: "disabled" });
 }
 
+const themes = ["tieline", "salesforce", "dynamics", "zendesk"];
 const pick = (name) => wanted.length === 0 || wanted.includes(name);
 for (const mode of ["light", "dark"]) {
-  for (const scene of ["sign-in", ...Object.keys(scenes)].filter(pick)) {
+  for (const scene of ["sign-in", ...Object.keys(scenes)].filter((one) => !one.startsWith("three-") && pick(one))) {
     for (const [width, height] of sizes)
       await shoot(`/fixtures/?scene=${scene}&mode=${mode}`, `${scene}-${mode}-${width}`, mode, width, height);
   }
-  for (const theme of ["salesforce", "dynamics", "zendesk"].filter((one) => pick(`theme-${one}`))) {
+  for (const theme of themes.slice(1).filter((one) => pick(`theme-${one}`))) {
     for (const scene of ["chat", "offer-known", "wrap-up-chosen"]) {
       await shoot(
         `/fixtures/?scene=${scene}&mode=${mode}&theme=${theme}`,
@@ -72,6 +73,27 @@ for (const mode of ["light", "dark"]) {
         620,
       );
     }
+  }
+  for (const scene of Object.keys(scenes).filter((one) => one.startsWith("three-") && pick(one))) {
+    for (const theme of themes) {
+      for (const [width, height] of sizes)
+        await shoot(
+          `/fixtures/?scene=${scene}&mode=${mode}&theme=${theme}`,
+          `${scene}-${theme}-${mode}-${width}`,
+          mode,
+          width,
+          height,
+        );
+    }
+    // German takes about a third more room.
+    for (const [width, height] of sizes)
+      await shoot(
+        `/fixtures/?scene=${scene}&mode=${mode}&words=long`,
+        `${scene}-long-${mode}-${width}`,
+        mode,
+        width,
+        height,
+      );
   }
   for (const scene of widgetScenes.filter((one) => pick(`widget-${one}`))) {
     await shoot(`/fixtures/widget.html?scene=${scene}&mode=${mode}`, `widget-${scene}-${mode}`, mode, 376, 640);

@@ -135,6 +135,17 @@ pub fn spoken(line: &Line, how: &[BorrowedFormatItem<'_>]) -> String {
 /// The account, then the transcript's beginning, as much as fits (D11); where it was cut stands where the whole is.
 #[must_use]
 pub fn description(log: &Log, units_max: usize, bytes_max: usize) -> Cut {
+    let mark = if log.transcript.is_empty() {
+        "\n[cut here]".to_owned()
+    } else {
+        format!("\n[cut here; all of it is in {}.txt]", file_title(log))
+    };
+    beginning(log, units_max, bytes_max, &mark)
+}
+
+/// The same with the CRM's own words for where the whole is.
+#[must_use]
+pub fn beginning(log: &Log, units_max: usize, bytes_max: usize, mark: &str) -> Cut {
     let mut text = account(log);
     if !log.transcript.is_empty() {
         text.push('\n');
@@ -146,12 +157,7 @@ pub fn description(log: &Log, units_max: usize, bytes_max: usize) -> Cut {
         }
         text.push_str(&spoken(line, CLOCK));
     }
-    let mark = if log.transcript.is_empty() {
-        "\n[cut here]".to_owned()
-    } else {
-        format!("\n[cut here; all of it is in {}.txt]", file_title(log))
-    };
-    cut(text.trim_end(), units_max, bytes_max, &mark)
+    cut(text.trim_end(), units_max, bytes_max, mark)
 }
 
 /// The transcript's file. Under somebody else's case it carries the whole account, because nothing else does.

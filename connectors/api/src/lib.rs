@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod phone;
 pub mod sandbox;
 pub mod secret;
+pub mod steps;
 pub mod template;
 pub mod text;
 

@@ -8,7 +8,7 @@ import type { DeliveryEntry, Item, LogEntry, QueueView } from "../../shared/type
 import { panel as t } from "../../shared/words";
 import { connectionName, queueOf, serverNow, usePanel } from "../context";
 import { alertLevel, inbox, underway, unsent } from "../state";
-import { CrmMark } from "./lookups";
+import { CrmMark, OpenRecord } from "./lookups";
 
 export function Inbox({ onOpen }: { onOpen: (interaction: string) => void }): JSX.Element | null {
   const { state } = usePanel();
@@ -258,43 +258,31 @@ function LogRow({ log }: { log: LogEntry }): JSX.Element {
   );
 }
 
-/** "Saved, being sent", then the case number, or the reason why not (D7). */
+/** "Saved, being sent", then the case number, or the reason why not (D7); one line for each connection. */
 function Delivery({ delivery }: { delivery: DeliveryEntry }): JSX.Element {
-  const { control, state } = usePanel();
-  const crm = connectionName(state, delivery.connection);
-  const at = delivery.state;
+  const { state } = usePanel();
+  const { connection, state: at } = delivery;
+  const crm = connectionName(state, connection);
+  const mark = <CrmMark connection={connection} />;
   switch (at.state) {
     case "sending":
       return (
         <p class="log-state">
-          <Icon name="hourglass" /> {t.logs.sending(crm)}
+          {mark} <Icon name="hourglass" /> <span>{t.logs.sending(crm)}</span>
         </p>
       );
-    case "saved": {
-      const open = (): void => control.open({ kind: "record", record: at.record, url: at.url ?? null }, at.label);
+    case "saved":
       return (
-        <p class="log-state log-saved" title={t.logs.saved(crm)}>
-          <Icon name="check" />
-          {control.host.canPop ? (
-            <button class="link" onClick={open}>
-              {at.label}
-            </button>
-          ) : at.url ? (
-            <a class="link" href={at.url} target="_blank" rel="noopener noreferrer">
-              {at.label} <Icon name="out" />
-            </a>
-          ) : (
-            <span>{at.label}</span>
-          )}
-          <CrmMark name={crm} />
+        <p class="log-state log-saved">
+          {mark} <Icon name="check" />
+          <OpenRecord connection={connection} record={at.record} url={at.url ?? null} title={at.label} />
         </p>
       );
-    }
     case "delayed": {
       const remaining = at.next_at - serverNow(state);
       return (
         <p class="log-state wait-warn">
-          <Icon name="clock" />
+          {mark} <Icon name="clock" />
           <span>
             {sentence(at.reason)} {remaining > 0 ? t.logs.nextTry(left(remaining)) : t.logs.tryingNow}
           </span>
@@ -304,7 +292,7 @@ function Delivery({ delivery }: { delivery: DeliveryEntry }): JSX.Element {
     case "refused":
       return (
         <p class="log-state wait-bad">
-          <Icon name="refused" /> <span>{sentence(t.logs.refused(crm, at.reason))}</span>
+          {mark} <Icon name="refused" /> <span>{sentence(t.logs.refused(crm, at.reason))}</span>
         </p>
       );
   }

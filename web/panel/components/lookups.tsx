@@ -4,14 +4,17 @@ import { Icon } from "../../shared/icons";
 import type { CallCard, Record as CrmRecord, Item, Lookup, Match, Person } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
 import { connectionName, usePanel } from "../context";
-import { popUrl, underway } from "../state";
+import { agreedName, opensHere, peopleNamed, sameRecord, underway } from "../state";
 import { Fact, LookupWords } from "./offer";
 
-/** Which CRM, as a letter and its name on hover. */
-export function CrmMark({ name }: { name: string }): JSX.Element {
+/** Which CRM: a letter in a shape of its own for each vendor, and its name on hover. */
+export function CrmMark({ connection }: { connection: string }): JSX.Element {
+  const { state } = usePanel();
+  const name = connectionName(state, connection);
+  const vendor = state.view?.connections.find((one) => one.id === connection)?.vendor ?? "";
   return (
-    <span class="crm" title={name} role="img" aria-label={name}>
-      {[...name][0] ?? "·"}
+    <span class={`crm crm-${vendor}`} title={name} role="img" aria-label={name}>
+      <span aria-hidden="true">{[...name][0]?.toLocaleUpperCase() ?? "·"}</span>
     </span>
   );
 }
@@ -55,6 +58,7 @@ export function Lookups({ interaction, lookups }: { interaction: string; lookups
   if (lookups.length === 0) return <p class="quiet">{state.view?.connections.length === 0 ? t.contact.noCrm : null}</p>;
   return (
     <>
+      <Disagreement lookups={lookups} />
       {lookups.map((lookup) => (
         <OneLookup key={lookup.connection} interaction={interaction} lookup={lookup} />
       ))}
@@ -62,12 +66,21 @@ export function Lookups({ interaction, lookups }: { interaction: string; lookups
   );
 }
 
-const same = (a: CrmRecord | null | undefined, b: CrmRecord | null | undefined): boolean =>
-  a != null && b != null && a.id === b.id && a.object === b.object;
+/** Said where the CRMs name different people; each line says whom, and nothing is merged (D0). */
+export function Disagreement({ lookups }: { lookups: readonly Lookup[] }): JSX.Element | null {
+  if (peopleNamed(lookups).length === 0 || agreedName(lookups) !== null) return null;
+  return (
+    <p class="disagree">
+      <Icon name="warn" /> {t.contact.disagree}
+    </p>
+  );
+}
 
 function OneLookup({ interaction, lookup }: { interaction: string; lookup: Lookup }): JSX.Element {
   const { control, state } = usePanel();
   const crm = connectionName(state, lookup.connection);
+  const connections = state.view?.connections ?? [];
+  const here = connections.length > 1 && opensHere(connections, control.page, lookup.connection);
   const busy = underway(state, "choose_contact", interaction);
   const choose = (contact: CrmRecord | null): void => {
     control.act({ deed: "choose_contact", interaction, connection: lookup.connection, contact });
@@ -75,10 +88,11 @@ function OneLookup({ interaction, lookup }: { interaction: string; lookup: Looku
   return (
     <section class="lookup" aria-label={crm}>
       <h3>
-        <CrmMark name={crm} /> {crm}
+        <CrmMark connection={lookup.connection} /> {crm}
+        {here && <span class="quiet"> · {t.contact.here}</span>}
       </h3>
       {lookup.matches.length === 0 && (
-        <p class="quiet">
+        <p class={lookup.state.state === "failed" ? "wait-warn" : "quiet"}>
           <LookupWords lookup={lookup} crm={crm} />
         </p>
       )}
@@ -87,10 +101,10 @@ function OneLookup({ interaction, lookup }: { interaction: string; lookup: Looku
           <MatchRow
             key={match.record.id}
             match={match}
-            crm={crm}
+            connection={lookup.connection}
             chosen={
-              same(lookup.contact, match.record) ||
-              (match.basis === "case_number" && same(lookup.contact, match.contact))
+              sameRecord(lookup.contact, match.record) ||
+              (match.basis === "case_number" && sameRecord(lookup.contact, match.contact))
             }
             busy={busy}
             onChoose={() => choose(match.contact ?? match.record)}
@@ -110,18 +124,18 @@ function OneLookup({ interaction, lookup }: { interaction: string; lookup: Looku
 
 interface RowProps {
   match: Match;
-  crm: string;
+  connection: string;
   chosen: boolean;
   busy: boolean;
   onChoose: () => void;
 }
 
-function MatchRow({ match, crm, chosen, busy, onChoose }: RowProps): JSX.Element {
+function MatchRow({ match, connection, chosen, busy, onChoose }: RowProps): JSX.Element {
   return (
     <li class={`match ${chosen ? "match-chosen" : ""}`}>
       <div class="match-words">
         <p class="match-title">
-          <OpenRecord match={match} crm={crm} />
+          <OpenRecord connection={connection} record={match.record} url={match.url ?? null} title={match.title} />
         </p>
         {match.subtitle && (
           <p class="match-sub">
@@ -146,23 +160,30 @@ function MatchRow({ match, crm, chosen, busy, onChoose }: RowProps): JSX.Element
   );
 }
 
-/** Opens in the CRM around the panel, or as a link where there is none. */
-function OpenRecord({ match, crm }: { match: Match; crm: string }): JSX.Element {
-  const { control } = usePanel();
-  const title = <bdi>{match.title}</bdi>;
-  if (control.host.canPop) {
-    const pop = (): void => control.open({ kind: "record", record: match.record, url: match.url ?? null }, match.title);
+interface OpenProps {
+  connection: string;
+  record: CrmRecord;
+  url: string | null;
+  title: string;
+}
+
+/** Opens in the CRM around the panel; a link where that is another CRM, or none. */
+export function OpenRecord({ connection, record, url, title }: OpenProps): JSX.Element {
+  const { control, state } = usePanel();
+  const words = <bdi>{title}</bdi>;
+  const label = t.contact.openIn(connectionName(state, connection));
+  if (control.host.canPop && opensHere(state.view?.connections ?? [], control.page, connection)) {
+    const pop = (): void => control.open(connection, { kind: "record", record, url }, title);
     return (
-      <button class="link" title={t.contact.openIn(crm)} onClick={pop}>
-        {title}
+      <button class="link" title={label} onClick={pop}>
+        {words}
       </button>
     );
   }
-  const url = popUrl({ kind: "record", record: match.record, url: match.url ?? null });
-  if (url === null) return title;
+  if (url === null) return words;
   return (
-    <a class="link" href={url} target="_blank" rel="noopener noreferrer" title={t.contact.openIn(crm)}>
-      {title} <Icon name="out" />
+    <a class="link" href={url} target="_blank" rel="noopener noreferrer" title={label}>
+      {words} <Icon name="out" />
     </a>
   );
 }

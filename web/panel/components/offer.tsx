@@ -8,8 +8,8 @@ import { left, span } from "../../shared/time";
 import type { CallCard as Call, Lookup, Match, Offer, Person } from "../../shared/types.gen";
 import { panel as t } from "../../shared/words";
 import { connectionName, serverNow, usePanel } from "../context";
-import { underway } from "../state";
-import { Certain, CrmMark } from "./lookups";
+import { agreedName, contactMatch, underway } from "../state";
+import { Certain, CrmMark, Disagreement, Lookups } from "./lookups";
 
 export function OfferCard({ offer, rejectArmed }: { offer: Offer; rejectArmed: boolean }): JSX.Element {
   const { control, state } = usePanel();
@@ -152,27 +152,63 @@ const SHOWN_MAX = 3;
 
 /** The best of each connection: enough to know who it is before answering. */
 function BestMatches({ lookups }: { lookups: Lookup[] }): JSX.Element | null {
-  const { state } = usePanel();
   if (lookups.length === 0) return null;
+  const [only] = lookups;
   return (
-    <ul class="best">
-      {lookups.map((lookup) => {
-        const crm = connectionName(state, lookup.connection);
-        const shown = lookup.matches.slice(0, SHOWN_MAX);
-        return (
+    <>
+      <Disagreement lookups={lookups} />
+      <ul class="best">
+        {lookups.map((lookup) => (
           <li key={lookup.connection}>
-            {shown.map((match) => (
-              <BestMatch key={match.record.id} match={match} crm={crm} />
-            ))}
-            {shown.length === 0 && (
-              <p class="best-none">
-                <CrmMark name={crm} /> <LookupWords lookup={lookup} crm={crm} />
-              </p>
+            {lookup.matches.length === 0 ? (
+              <Unmatched lookup={lookup} />
+            ) : lookup === only && lookups.length === 1 ? (
+              lookup.matches
+                .slice(0, SHOWN_MAX)
+                .map((match) => (
+                  <BestMatch key={match.record.id} connection={lookup.connection} match={match} title={match.title} />
+                ))
+            ) : (
+              <OneLine lookup={lookup} />
             )}
           </li>
-        );
-      })}
-    </ul>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Unmatched({ lookup }: { lookup: Lookup }): JSX.Element {
+  const { state } = usePanel();
+  return (
+    <p class={`best-none ${lookup.state.state === "failed" ? "wait-warn" : ""}`}>
+      <CrmMark connection={lookup.connection} />
+      <LookupWords lookup={lookup} crm={connectionName(state, lookup.connection)} />
+    </p>
+  );
+}
+
+/** One of several connections: its contact, or how many it could be. */
+function OneLine({ lookup }: { lookup: Lookup }): JSX.Element | null {
+  const { connection, matches, more } = lookup;
+  const [first] = matches;
+  const contact = contactMatch(lookup);
+  if (first === undefined) return null;
+  // The contact's name with the case the customer gave, where there are both.
+  if (contact !== null && first !== contact && first.basis === "case_number")
+    return <BestMatch connection={connection} match={{ ...first, subtitle: first.title }} title={contact.title} />;
+  if (contact !== null || matches.length === 1)
+    return <BestMatch connection={connection} match={contact ?? first} title={(contact ?? first).title} />;
+  return (
+    <div class="best-match">
+      <CrmMark connection={connection} />
+      <span class="best-words">
+        <span class="best-title best-several">
+          <bdi>{matches.map((match) => match.title).join(" · ")}</bdi>
+        </span>
+        <span class="best-sub">{t.contact.possible(matches.length, more)}</span>
+      </span>
+    </div>
   );
 }
 
@@ -187,13 +223,13 @@ export function LookupWords({ lookup, crm }: { lookup: Lookup; crm: string }): J
   }
 }
 
-function BestMatch({ match, crm }: { match: Match; crm: string }): JSX.Element {
+function BestMatch({ connection, match, title }: { connection: string; match: Match; title: string }): JSX.Element {
   return (
     <div class="best-match">
-      <CrmMark name={crm} />
+      <CrmMark connection={connection} />
       <span class="best-words">
         <span class="best-title">
-          <bdi>{match.title}</bdi>
+          <bdi>{title}</bdi>
         </span>
         <span class="best-sub">
           {match.subtitle ? (
@@ -213,8 +249,7 @@ export function CallCard({ call }: { call: Call }): JSX.Element {
   useSecond();
   const now = serverNow(state);
   const ringing = call.answered_at === null;
-  const best = call.lookups.flatMap((lookup) => lookup.matches.filter((match) => match.certainty !== "guessed"));
-  const name = best.length === 1 ? best[0]?.title : undefined;
+  const name = agreedName(call.lookups);
   return (
     <section
       class={`call ${ringing ? "call-ringing" : ""}`}
@@ -237,6 +272,12 @@ export function CallCard({ call }: { call: Call }): JSX.Element {
         {[call.from, call.to === null ? null : `${t.call.to} ${call.to}`].filter((part) => part !== null).join(" ")}
       </p>
       <BestMatches lookups={call.lookups} />
+      {call.lookups.some((lookup) => lookup.matches.length > 0) && (
+        <details class="call-contact only-narrow">
+          <summary>{t.call.contact}</summary>
+          <Lookups interaction={call.interaction} lookups={call.lookups} />
+        </details>
+      )}
       {ringing && <p class="offer-why">{t.call.answerOnPhone}</p>}
     </section>
   );
