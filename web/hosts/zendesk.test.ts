@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { PopTarget } from "../shared/types.gen";
 import { openZaf, type Zaf, zafPlace } from "./zaf";
-import { recordIn, relay, routeTo, zendeskHost } from "./zendesk";
+import { pushed, relay, routeTo, zendeskHost } from "./zendesk";
 
 const ORIGIN = "https://acme.zendesk.com";
 const APP = "app-1";
@@ -168,9 +169,9 @@ describe("pops in Zendesk", () => {
     zendesk.answers = { "invoke:routeTo": { result: { errors: {} } } };
     let now = 1_000;
     const host = zendeskHost(await zendesk.opened(), () => now);
-    const record = { object: "user", id: "7" };
-    const push = { key: "zaf.api_notification.tieline_pop", message: { body: JSON.stringify({ record }), sender: 1 } };
-    await host.pop({ kind: "record", record });
+    const target: PopTarget = { kind: "record", record: { object: "user", id: "7" } };
+    const push = { key: "zaf.api_notification.tieline_pop", message: { body: { version: 1, target }, sender: 1 } };
+    await host.pop(target);
     zendesk.say(push);
     await settle();
     expect(zendesk.invoked()).toEqual([{ routeTo: ["user", "7"] }]);
@@ -180,12 +181,28 @@ describe("pops in Zendesk", () => {
     expect(zendesk.invoked()).toHaveLength(2);
   });
 
-  it("takes nothing from a push but a record of Zendesk's", () => {
-    expect(recordIn({ body: { record: { object: "ticket", id: 27 } } })).toEqual({ object: "ticket", id: "27" });
-    expect(recordIn({ body: '{"record":{"object":"nav_bar","id":"1"}}' })).toBeNull();
-    expect(recordIn({ body: '{"record":{"object":"ticket","id":"1/../2"}}' })).toBeNull();
-    expect(recordIn({ body: "no JSON" })).toBeNull();
-    expect(recordIn(null)).toBeNull();
+  it("takes nothing from a push but what Zendesk has a page for", async () => {
+    const ticket: PopTarget = { kind: "record", record: { object: "ticket", id: "27" } };
+    expect(pushed({ body: JSON.stringify({ version: 1, target: ticket }) })).toEqual(ticket);
+    expect(pushed({ body: { target: { kind: "search", text: "okafor" } } })).toEqual({
+      kind: "search",
+      text: "okafor",
+    });
+    for (const nonsense of ["no JSON", { target: { kind: "record" } }, { target: { kind: "url", text: "x" } }, 7, null])
+      expect(pushed({ body: nonsense })).toBeNull();
+    expect(pushed(null)).toBeNull();
+    const zendesk = new FakeZendesk();
+    zendeskHost(await zendesk.opened());
+    for (const record of [
+      { object: "nav_bar", id: "1" },
+      { object: "ticket", id: "1/../2" },
+    ])
+      zendesk.say({
+        key: "zaf.api_notification.tieline_pop",
+        message: { body: { target: { kind: "record", record } } },
+      });
+    await settle();
+    expect(zendesk.invoked()).toEqual([]);
   });
 });
 

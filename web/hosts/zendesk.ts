@@ -1,7 +1,7 @@
 // Zendesk: the panel is an app of the top bar. A second, invisible frame of the same address in the location
 // `background` is loaded with Zendesk itself; it wakes the panel and hands over what reaches only it.
 
-import type { PopTarget, Record as CrmRecord } from "../shared/types.gen";
+import type { PopTarget } from "../shared/types.gen";
 import { panel as t } from "../shared/words";
 import type { Attention, Dialled, Host } from "./host";
 import { openZaf, type Place, type Zaf } from "./zaf";
@@ -44,21 +44,23 @@ export function zendeskHost(zaf: Zaf, now: () => number = Date.now): Host {
     if (number === null || heard(number)) return;
     for (const listener of listeners) listener({ number, record: null });
   };
-  const open = async (target: PopTarget): Promise<void> => {
-    const route = routeTo(target);
-    shown(route.join(" "));
+  const go = async (route: string[]): Promise<void> => {
     await zaf.invoke("routeTo", route);
   };
   zaf.on(POP_EVENT, (payload) => {
-    const record = recordIn(payload);
+    const target = pushed(payload);
+    const route = target === null ? null : routeOrNull(target);
     // The same pop may have come over the panel's own socket.
-    if (record === null || shown(routeTo({ kind: "record", record }).join(" "))) return;
-    open({ kind: "record", record }).catch(() => undefined);
+    if (route !== null && !shown(route.join(" "))) go(route).catch(() => undefined);
   });
   return {
     kind: "zendesk",
     canPop: true,
-    pop: open,
+    async pop(target) {
+      const route = routeTo(target);
+      shown(route.join(" "));
+      await go(route);
+    },
     onClickToDial(listener) {
       listeners.add(listener);
       if (!dials) for (const event of [DIAL_EVENT, RELAYED_DIAL]) zaf.on(event, dial);
@@ -118,7 +120,7 @@ export function routeTo(target: PopTarget): string[] {
     }
     case "new_record": {
       if (target.object === "ticket") return ["ticket", "new"];
-      const known = ["email", "phone", "name"].map((name) => target.fields.find(([field]) => field === name)?.[1]);
+      const known = ["email", "phone", "name"].map((name) => target.fields.find((field) => field?.[0] === name)?.[1]);
       const text = known.find((value): value is string => typeof value === "string" && value.trim() !== "");
       if (text === undefined) throw new Error(t.host.noRoute(target.object));
       return ["search", text];
@@ -128,8 +130,19 @@ export function routeTo(target: PopTarget): string[] {
   }
 }
 
-/** `{ body: "{\"record\":{\"object\":…,\"id\":…}}" }`; pushes come from outside, so everything is checked. */
-export function recordIn(payload: unknown): CrmRecord | null {
+function routeOrNull(target: PopTarget): string[] | null {
+  try {
+    return routeTo(target);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * What the daemon's Zendesk connector pushes: `{ body: { version: 1, target } }`, the body as JSON text or as it is. A
+ * push comes by way of the account, where others can send too, so it may name records and searches and nothing else.
+ */
+export function pushed(payload: unknown): PopTarget | null {
   let body = (payload as { body?: unknown } | null)?.body;
   if (typeof body === "string") {
     try {
@@ -138,11 +151,21 @@ export function recordIn(payload: unknown): CrmRecord | null {
       return null;
     }
   }
-  const record = (body as { record?: { object?: unknown; id?: unknown } } | null)?.record;
-  const { object, id } = record ?? {};
-  const text = typeof id === "number" ? String(id) : id;
-  if (typeof object !== "string" || !ROUTES.includes(object)) return null;
-  return typeof text === "string" && /^\d+$/u.test(text) ? { object, id: text } : null;
+  const target = (body as { target?: Record<string, unknown> } | null)?.target;
+  switch (target?.["kind"]) {
+    case "record": {
+      const { object, id } = (target["record"] ?? {}) as Record<string, unknown>;
+      return typeof object === "string" && typeof id === "string" ? { kind: "record", record: { object, id } } : null;
+    }
+    case "new_record": {
+      const { object, fields } = target;
+      return typeof object === "string" && Array.isArray(fields) ? { kind: "new_record", object, fields } : null;
+    }
+    case "search":
+      return typeof target["text"] === "string" ? { kind: "search", text: target["text"] } : null;
+    default:
+      return null;
+  }
 }
 
 /** Our own relay wraps what it says once more. */
