@@ -5,6 +5,8 @@
 
 #[path = "http/mirror.rs"]
 mod mirror;
+#[path = "http/pops.rs"]
+mod pops;
 #[path = "http/requests.rs"]
 mod requests;
 #[path = "http/sockets.rs"]

@@ -12,9 +12,9 @@ mod telemetry;
 
 use crate::auth::Auth;
 use crate::bus::{self, Seal};
-use crate::dispatch::{self, Lane, Pop, Pops};
+use crate::dispatch::{self, Lane, Pop, Pops, Shown};
 use crate::drive::{Drive, Observer};
-use crate::http::{Edge, Hub, Readiness, Source};
+use crate::http::{self, Edge, Hub, Readiness, Source};
 use crate::journal::{MasterKey, NewContent, Recorded, Sqlite, Store};
 use crate::settings::{self, Settings};
 use anyhow::Context;
@@ -178,15 +178,13 @@ fn lanes(core: &Core, operations: &measured::Operations) -> anyhow::Result<Vec<A
     let pops: Arc<dyn Pops> = Arc::new(ToPanels(core.hub.clone()));
     let mut lanes = Vec::new();
     for (tenant_id, tenant) in &core.settings.tenants {
-        let infos = tenant.policy().connections;
-        for (place, info) in infos.into_iter().enumerate() {
+        for info in tenant.policy().connections {
             let Some(connection) = tenant.connections.get(&info.id) else { continue };
             let connector = connectors::build(&info.id, connection, tenant, &core.clock)?;
             lanes.push(Lane::new(dispatch::Parts {
                 tenant: tenant_id.clone(),
                 connector: operations.watch(tenant_id, &info.id, connector),
                 info,
-                pops_here: place == 0,
                 own_numbers: tenant.own_numbers.clone(),
                 store: core.store.clone(),
                 drive: core.handle.clone(),
@@ -241,7 +239,18 @@ impl Observer for Watch {
 struct ToPanels(Hub);
 
 impl Pops for ToPanels {
-    fn pop(&self, tenant: &TenantId, pop: Pop) {
-        self.0.pop(tenant, &pop.agent, pop.interaction, pop.connection, pop.target, pop.title);
+    fn pop(&self, tenant: &TenantId, pop: Pop) -> Shown {
+        let Pop { agent, interaction, connection, target, title, leads, pushes } = pop;
+        let pop = http::Pop { interaction, connection, target, title, leads, pushes };
+        match self.0.pop(tenant, &agent, pop) {
+            http::Shown::Opened => Shown::InPage,
+            http::Shown::AsLink => Shown::AsLink,
+            http::Shown::Pushed => Shown::ByTheCrm,
+            http::Shown::Not => Shown::NotYet,
+        }
+    }
+
+    fn not_pushed(&self, tenant: &TenantId, pop: &Pop) {
+        self.0.not_pushed(tenant, &pop.agent, pop.interaction, &pop.connection);
     }
 }

@@ -7,12 +7,13 @@
 )]
 
 use super::account::{account, content_of};
+use super::asking::whole;
 use super::gate::{Kind, back_off};
 use super::ledger::Row;
 use super::{Counts, Lane};
 use crate::bus::Feed;
 use crate::journal::{Delivery, DeliveryState, Error, Reader, Want};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tieline_connector_api::Failure;
@@ -36,7 +37,7 @@ pub(super) async fn run(lane: Arc<Lane>, mut feed: Feed, stop: CancellationToken
     let reader = Reader::Logs(parts.info.id.clone());
     let mut cursor = Cursor { at: Seq(0), kept: Seq(0), known: false, reach: Seq(0) };
     let mut flights: JoinSet<InteractionId> = JoinSet::new();
-    let mut under_way: BTreeSet<InteractionId> = BTreeSet::new();
+    let mut under_way = UnderWay::new();
     while !stop.is_cancelled() {
         let wait = match turn(&lane, &reader, &mut cursor, &mut flights, &mut under_way).await {
             Ok(_) if cursor.at < cursor.reach => continue,
@@ -49,7 +50,7 @@ pub(super) async fn run(lane: Arc<Lane>, mut feed: Feed, stop: CancellationToken
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(done) = flights.join_next() => landed(&mut under_way, done),
+            Some(done) = flights.join_next_with_id() => landed(&mut under_way, done),
             more = feed.next() => match more {
                 Some(to) => cursor.reach = cursor.reach.max(to),
                 None => break,
@@ -57,20 +58,23 @@ pub(super) async fn run(lane: Arc<Lane>, mut feed: Feed, stop: CancellationToken
             () = tokio::time::sleep(wait) => {}
         }
     }
-    while let Some(done) = flights.join_next().await {
+    while let Some(done) = flights.join_next_with_id().await {
         landed(&mut under_way, done);
     }
 }
 
-fn landed(under_way: &mut BTreeSet<InteractionId>, done: Result<InteractionId, tokio::task::JoinError>) {
+/// Logs being sent, each by its task.
+type UnderWay = BTreeMap<InteractionId, tokio::task::Id>;
+
+fn landed(under_way: &mut UnderWay, done: Result<(tokio::task::Id, InteractionId), tokio::task::JoinError>) {
     match done {
-        Ok(interaction) => {
+        Ok((_, interaction)) => {
             under_way.remove(&interaction);
         }
         Err(error) => {
             tracing::error!(%error, "sending a log ended in a panic");
-            // Which one is not known any more; a row that is still due is simply taken up again.
-            under_way.clear();
+            // Only this one: the others are still being sent, and must not be sent twice at once.
+            under_way.retain(|_, task| *task != error.id());
         }
     }
 }
@@ -92,7 +96,7 @@ async fn turn(
     reader: &Reader,
     cursor: &mut Cursor,
     flights: &mut JoinSet<InteractionId>,
-    under_way: &mut BTreeSet<InteractionId>,
+    under_way: &mut UnderWay,
 ) -> Result<Duration, Error> {
     take_in(lane, reader, cursor).await?;
     let parts = &lane.parts;
@@ -104,19 +108,18 @@ async fn turn(
     let limit = u32::try_from(places + under_way.len()).unwrap_or(u32::MAX);
     let due = parts.store.due(&parts.tenant, &parts.info.id, now, limit).await?;
     for delivery in due {
-        if under_way.len() >= places || under_way.contains(&delivery.interaction) {
+        if under_way.len() >= places || under_way.contains_key(&delivery.interaction) {
             continue;
         }
         if let Err(Millis(wait)) = lane.gate().pass(now, Kind::Log, under_way.len()) {
             return Ok(Duration::from_millis(wait).min(LOOK_AGAIN));
         }
-        under_way.insert(delivery.interaction);
-        let lane = lane.clone();
-        flights.spawn(async move {
-            let interaction = delivery.interaction;
+        let (lane, interaction) = (lane.clone(), delivery.interaction);
+        let flight = flights.spawn(async move {
             send(&lane, delivery).await;
             interaction
         });
+        under_way.insert(interaction, flight.id());
     }
     let next = parts.store.next_due(&parts.tenant, &parts.info.id).await?;
     let wait = next.map_or(LOOK_AGAIN, |at| Duration::from_millis(at.since(now).0.max(20)));
@@ -189,10 +192,11 @@ async fn try_send(lane: &Lane, delivery: Delivery) -> Result<(), Error> {
     let mut row = Row::new(parts.store.clone(), parts.tenant.clone(), delivery)
         .map_err(|e| Error::Unreadable(format!("progress of a delivery: {e}")))?;
     let within = Duration::from_millis(parts.settings.operation_within.millis().0);
-    let outcome = match tokio::time::timeout(within, parts.connector.upsert_log(&log, &mut row)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Failure::unknown(format!("{} did not answer in time", parts.info.name))),
-    };
+    let outcome =
+        match tokio::time::timeout(within, whole(lane, parts.connector.upsert_log(&log, &mut row))).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::unknown(format!("{} did not answer in time", parts.info.name))),
+        };
     match outcome {
         Ok(saved) => settle_saved(lane, row.delivery, version, digest, saved).await,
         Err(failure) => settle_failed(lane, row.delivery, failure).await,

@@ -7,46 +7,79 @@
     reason = "a reader of the journal looks for a few kinds of events; the rest do not concern it"
 )]
 
-use super::gate::Kind;
-use super::{Counts, Lane, Pop};
+use super::asking::ask;
+use super::pops::{Answer, Leads, answer, leads, pop_at, sure};
+use super::{Counts, Lane};
 use crate::drive::{self, trace};
 use crate::journal::{NewContent, Recorded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tieline_connector_api::Failure;
 use tieline_engine::{CallState, Engine, Stage};
 use tieline_model::content::{Content, ContentRef, Person};
-use tieline_model::crm::{Basis, Certainty, LookupResult, Match, Matches, Query};
-use tieline_model::{AgentId, ConversationId, Event, InteractionId, Millis, Wish};
+use tieline_model::crm::{LookupResult, Matches, Query};
+use tieline_model::{AgentId, ConnectionId, ConversationId, Event, InteractionId, Wish};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 /// Journal rows read at a time.
 const PAGE: u32 = 256;
-/// Pause between two tries of one look-up.
-const TRY_AGAIN: Duration = Duration::from_millis(150);
 
 /// What has been popped and what is being looked up.
 #[derive(Default)]
 struct Memory {
+    /// At whom nothing is to be popped any more.
     popped: BTreeMap<InteractionId, BTreeSet<AgentId>>,
-    looking: BTreeSet<InteractionId>,
+    looking: BTreeMap<InteractionId, Looking>,
+    /// Other connections that could not answer when they were last asked; nobody waits for them.
+    troubled: BTreeSet<ConnectionId>,
+}
+
+/// A look-up under way.
+#[derive(Default)]
+struct Looking {
+    /// Somebody got the interaction meanwhile.
+    again: bool,
+    /// Something happened: a new holder, another connection's answer.
+    wake: Arc<Notify>,
 }
 
 type Shared = Arc<Mutex<Memory>>;
+
+/// What serves one interaction.
+struct Clerk {
+    lane: Arc<Lane>,
+    memory: Shared,
+    /// How many look-ups at once.
+    places: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// The customer of an interaction, and what the CRM knows.
+pub(super) struct Found {
+    pub(super) person: Person,
+    pub(super) matches: Matches,
+}
 
 /// Runs until `stop`.
 pub(super) async fn run(lane: Arc<Lane>, stop: CancellationToken) {
     let tenant = lane.parts.tenant.clone();
     let Some(mut head) = lane.parts.drive.head(&tenant) else { return };
-    let memory = Shared::default();
     let jobs = TaskTracker::new();
-    let limit = Arc::new(tokio::sync::Semaphore::new(lane.parts.settings.lookup_concurrency as usize));
+    let clerk = Arc::new(Clerk {
+        memory: Shared::default(),
+        places: Arc::new(Semaphore::new(lane.parts.settings.lookup_concurrency as usize)),
+        stop: stop.clone(),
+        lane: lane.clone(),
+    });
     let start = |id: InteractionId| {
-        let (lane, memory, limit) = (lane.clone(), memory.clone(), limit.clone());
-        jobs.spawn(async move { serve(&lane, &memory, &limit, id).await });
+        if clerk.begins(id) {
+            let clerk = clerk.clone();
+            jobs.spawn(async move { clerk.serve(id).await });
+        }
     };
     let Ok((mut cursor, open)) =
         lane.parts.drive.read(&tenant, |engine| (engine.seq(), open_now(engine))).await
@@ -58,7 +91,7 @@ pub(super) async fn run(lane: Arc<Lane>, stop: CancellationToken) {
         match lane.parts.store.read(&tenant, cursor, PAGE).await {
             Ok(rows) => {
                 for row in &rows {
-                    if let Some(id) = follow(&memory, row) {
+                    if let Some(id) = follow(&clerk.memory, &lane.parts.info.id, row) {
                         start(id);
                     }
                 }
@@ -90,7 +123,7 @@ fn open_now(engine: &Engine) -> Vec<InteractionId> {
 }
 
 /// Keeps the memory in step with a row; says which interaction now needs a pop.
-fn follow(memory: &Shared, row: &Recorded) -> Option<InteractionId> {
+fn follow(memory: &Shared, own: &ConnectionId, row: &Recorded) -> Option<InteractionId> {
     let mut memory = lock(memory);
     match &row.event {
         Event::ChatOffered { interaction, .. }
@@ -110,6 +143,16 @@ fn follow(memory: &Shared, row: &Recorded) -> Option<InteractionId> {
             memory.popped.remove(interaction);
             None
         }
+        Event::LookedUp { interaction, connection, result, .. } if connection != own => {
+            match result {
+                LookupResult::Found { .. } => memory.troubled.remove(connection),
+                LookupResult::Failed { .. } => memory.troubled.insert(connection.clone()),
+            };
+            if let Some(looking) = memory.looking.get(interaction) {
+                looking.wake.notify_one();
+            }
+            None
+        }
         _ => None,
     }
 }
@@ -121,87 +164,190 @@ fn lock(memory: &Shared) -> std::sync::MutexGuard<'_, Memory> {
 /// What the engine knows of an interaction that matters here.
 struct Situation {
     conversation: ConversationId,
-    holders: Vec<AgentId>,
+    /// Who has it, each with the user that this CRM knows them by.
+    holders: Vec<(AgentId, Option<String>)>,
     about: Option<ContentRef>,
     withheld: bool,
+    /// What this connection found, where it was asked before.
     answered: Option<ContentRef>,
-    looked_up: bool,
+    /// What each connection said, in the order of the tenant.
+    answers: Vec<(ConnectionId, Answer)>,
 }
 
-fn situation(
-    engine: &Engine,
-    id: InteractionId,
-    connection: &tieline_model::ConnectionId,
-) -> Option<Situation> {
+impl Situation {
+    fn looked_up(&self, own: &ConnectionId) -> bool {
+        self.answers
+            .iter()
+            .any(|(id, answer)| id == own && matches!(answer, Answer::Nobody | Answer::Unsure | Answer::Sure))
+    }
+}
+
+fn situation(engine: &Engine, id: InteractionId, own: &ConnectionId) -> Option<Situation> {
+    let user = |agent: &AgentId| {
+        let user = engine.policy().agents.get(agent).and_then(|policy| policy.crm_users.get(own));
+        (agent.clone(), user.cloned())
+    };
+    let answers = |found: &BTreeMap<ConnectionId, tieline_engine::Found>| {
+        let connections = engine.policy().connections.iter();
+        connections.map(|c| (c.id.clone(), answer(found.get(&c.id)))).collect()
+    };
     if let Some(chat) = engine.chat(id) {
-        let found = chat.found.get(connection);
         let holders = match &chat.stage {
             Stage::Waiting => Vec::new(),
-            Stage::Offered(offer) => vec![offer.agent.clone()],
-            Stage::Owned { agent, .. } => vec![agent.clone()],
+            Stage::Offered(offer) => vec![user(&offer.agent)],
+            Stage::Owned { agent, .. } => vec![user(agent)],
         };
         return Some(Situation {
             conversation: chat.conversation,
             holders,
             about: Some(chat.person),
             withheld: false,
-            answered: found.and_then(|f| f.matches),
-            looked_up: found.is_some_and(|f| matches!(f.result, Some(LookupResult::Found { .. }))),
+            answered: chat.found.get(own).and_then(|f| f.matches),
+            answers: answers(&chat.found),
         });
     }
     let call = engine.call(id)?;
-    let found = call.found.get(connection);
     let holders = match &call.state {
-        CallState::Ringing { agents } => agents.iter().cloned().collect(),
-        CallState::Answered { agent, .. } => vec![agent.clone()],
+        CallState::Ringing { agents } => agents.iter().map(user).collect(),
+        CallState::Answered { agent, .. } => vec![user(agent)],
     };
     Some(Situation {
         conversation: call.conversation,
         holders,
         about: call.numbers,
         withheld: call.withheld,
-        answered: found.and_then(|f| f.matches),
-        looked_up: found.is_some_and(|f| matches!(f.result, Some(LookupResult::Found { .. }))),
+        answered: call.found.get(own).and_then(|f| f.matches),
+        answers: answers(&call.found),
     })
 }
 
-/// Looks one interaction up, unless that is being done or was, and pops it at whoever has it.
-async fn serve(lane: &Lane, memory: &Shared, limit: &tokio::sync::Semaphore, id: InteractionId) {
-    if !lock(memory).looking.insert(id) {
-        return;
-    }
-    let outcome = look_up(lane, limit, id).await;
-    lock(memory).looking.remove(&id);
-    let Some((person, matches)) = outcome else { return };
-    if !lane.parts.pops_here {
-        return;
-    }
-    let connection = lane.parts.info.id.clone();
-    let now = lane.parts.drive.read(&lane.parts.tenant, move |e| situation(e, id, &connection)).await;
-    let Ok(Some(now)) = now else { return };
-    let Some((target, title)) = choose(lane, &person, &matches) else { return };
-    for agent in now.holders {
-        if !lock(memory).popped.entry(id).or_default().insert(agent.clone()) {
-            continue;
+impl Clerk {
+    /// True if nobody serves this interaction yet; whoever does is told that there is more to do.
+    fn begins(&self, id: InteractionId) -> bool {
+        let mut memory = lock(&self.memory);
+        if let Some(looking) = memory.looking.get_mut(&id) {
+            looking.again = true;
+            looking.wake.notify_one();
+            return false;
         }
-        Counts::add(&lane.counts.pops);
-        let connection = lane.parts.info.id.clone();
-        let pop = Pop { agent, interaction: id, connection, target: target.clone(), title: title.clone() };
-        lane.parts.pops.pop(&lane.parts.tenant, pop);
+        memory.looking.insert(id, Looking::default());
+        true
+    }
+
+    /// Looks one interaction up, unless that was done, and pops it at whoever has it.
+    async fn serve(&self, id: InteractionId) {
+        loop {
+            let wake = {
+                let mut memory = lock(&self.memory);
+                let looking = memory.looking.entry(id).or_default();
+                looking.again = false;
+                looking.wake.clone()
+            };
+            let give_up_waiting = Instant::now() + self.lookup_within();
+            if let Some(found) = self.look_up(id).await {
+                self.show(id, &found, &wake, give_up_waiting).await;
+            }
+            let mut memory = lock(&self.memory);
+            if self.stop.is_cancelled() || !memory.looking.get(&id).is_some_and(|looking| looking.again) {
+                memory.looking.remove(&id);
+                return;
+            }
+        }
+    }
+
+    fn lookup_within(&self) -> Duration {
+        Duration::from_millis(self.lane.parts.settings.lookup_within.millis().0)
+    }
+
+    /// Pops; again when an earlier connection has answered and this one now leads. Waits for that no longer than a
+    /// look-up may take (D8).
+    async fn show(&self, id: InteractionId, found: &Found, wake: &Notify, give_up_waiting: Instant) {
+        let mut waited = false;
+        while let Leads::NotYet = self.pop(id, found, waited).await {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = wake.notified() => {}
+                () = tokio::time::sleep_until(give_up_waiting) => waited = true,
+            }
+        }
+    }
+
+    /// Pops at whoever has it now and was not popped at yet.
+    async fn pop(&self, id: InteractionId, found: &Found, waited: bool) -> Leads {
+        let parts = &self.lane.parts;
+        let own = parts.info.id.clone();
+        let now = parts.drive.read(&parts.tenant, move |e| situation(e, id, &own)).await;
+        let Ok(Some(now)) = now else { return Leads::No };
+        let (leads, agents) = {
+            let memory = lock(&self.memory);
+            let done = memory.popped.get(&id);
+            let fresh = now.holders.into_iter().filter(|(a, _)| !done.is_some_and(|done| done.contains(a)));
+            (leads(&now.answers, &parts.info.id, &memory.troubled, waited), fresh.collect::<Vec<_>>())
+        };
+        if agents.is_empty() {
+            return Leads::No;
+        }
+        let count = agents.len();
+        let done = pop_at(&self.lane, id, found, agents, leads == Leads::Yes).await;
+        let nothing_left = done.len() == count;
+        lock(&self.memory).popped.entry(id).or_default().extend(done);
+        if nothing_left { Leads::No } else { leads }
+    }
+
+    /// The person and what the CRM knows: from the journal if it was asked before, else from the CRM. Nothing if it
+    /// cannot be asked, or there is nothing to ask by.
+    async fn look_up(&self, id: InteractionId) -> Option<Found> {
+        let lane = &*self.lane;
+        let parts = &lane.parts;
+        let own = parts.info.id.clone();
+        let known = parts.drive.read(&parts.tenant, move |e| situation(e, id, &own)).await.ok()??;
+        let (person, matches) = read_content(lane, id, &known).await?;
+        let query = query(lane, &person);
+        if known.looked_up(&parts.info.id) {
+            let matches = matches.unwrap_or(Matches { found: Vec::new(), more: false });
+            return (!query.is_empty()).then_some(Found { person, matches });
+        }
+        if query.is_empty() {
+            // Nothing to look up by: withheld, internal, or a visitor who said nothing. It matches nobody (E2).
+            report(lane, id, known.conversation, &Matches { found: Vec::new(), more: false }).await;
+            return None;
+        }
+        let place = tokio::time::timeout(self.lookup_within(), self.places.acquire()).await;
+        let asked = match place {
+            Ok(place) => {
+                let _place = place.ok()?;
+                let span = tracing::info_span!(target: trace::TARGET, "look up", connection = %parts.info.id);
+                let asked = ask(lane, || parts.connector.find(&query));
+                asked.instrument(trace::belongs_to(id, span)).await
+            }
+            Err(_) => {
+                Err(format!("{} is asked too much at once and did not answer in time", parts.info.name))
+            }
+        };
+        match asked {
+            Ok(matches) => {
+                Counts::add(&lane.counts.lookups);
+                report(lane, id, known.conversation, &matches).await;
+                Some(Found { person, matches })
+            }
+            Err(reason) => {
+                Counts::add(&lane.counts.lookups_failed);
+                report_failed(lane, id, reason).await;
+                None
+            }
+        }
     }
 }
 
-/// The person and what the CRM knows: from the journal if it was asked before, else from the CRM.
-async fn look_up(
+/// Who the customer is, and what was found when the CRM was asked before.
+async fn read_content(
     lane: &Lane,
-    limit: &tokio::sync::Semaphore,
     id: InteractionId,
-) -> Option<(Person, Matches)> {
-    let parts = &lane.parts;
-    let connection = parts.info.id.clone();
-    let known = parts.drive.read(&parts.tenant, move |e| situation(e, id, &connection)).await.ok()??;
+    known: &Situation,
+) -> Option<(Person, Option<Matches>)> {
     let ids: Vec<_> = known.about.iter().chain(known.answered.iter()).map(|r| r.id).collect();
-    let content = match parts.store.content(&parts.tenant, &ids).await {
+    let content = match lane.parts.store.content(&lane.parts.tenant, &ids).await {
         Ok(content) => content,
         Err(error) => {
             tracing::error!(interaction = %id, %error, "content cannot be read for a look-up");
@@ -218,39 +364,7 @@ async fn look_up(
             Content::Message { .. } | Content::Remarks { .. } => {}
         }
     }
-    if known.looked_up {
-        return Some((person, matches.unwrap_or(Matches { found: Vec::new(), more: false })));
-    }
-    let query = query(lane, &person);
-    if query.is_empty() {
-        // Nothing to look up by: withheld, internal, or a visitor who said nothing. It matches nobody (E2).
-        report(lane, id, known.conversation, &Matches { found: Vec::new(), more: false }).await;
-        return None;
-    }
-    let _place = limit.acquire().await.ok()?;
-    let span = tracing::info_span!(target: trace::TARGET, "look up", connection = %parts.info.id);
-    match ask(lane, &query).instrument(trace::belongs_to(id, span)).await {
-        Ok(matches) => {
-            Counts::add(&lane.counts.lookups);
-            report(lane, id, known.conversation, &matches).await;
-            Some((person, matches))
-        }
-        Err(reason) => {
-            Counts::add(&lane.counts.lookups_failed);
-            let result = LookupResult::Failed { reason };
-            lane.tell(
-                Wish::ReportLookup {
-                    interaction: id,
-                    connection: parts.info.id.clone(),
-                    result,
-                    matches: None,
-                },
-                Vec::new(),
-            )
-            .await;
-            None
-        }
-    }
+    Some((person, matches))
 }
 
 /// By what a person is looked up; the centre's own numbers match nobody.
@@ -266,46 +380,6 @@ fn query(lane: &Lane, person: &Person) -> Query {
         email: said(&person.email),
         case_number: said(&person.case_number),
     }
-}
-
-/// Asks the CRM, again after a passing failure, until the look-up's time is over.
-async fn ask(lane: &Lane, query: &Query) -> Result<Matches, String> {
-    let within = Duration::from_millis(lane.parts.settings.lookup_within.millis().0);
-    let mut last = format!("{} did not answer in time", lane.parts.info.name);
-    let asked = tokio::time::timeout(within, async {
-        loop {
-            let passed = lane.gate().pass(lane.parts.clock.now(), Kind::Pop, 0);
-            if let Err(Millis(wait)) = passed {
-                if let Some(trouble) = lane.trouble() {
-                    return Err(trouble);
-                }
-                tokio::time::sleep(Duration::from_millis(wait)).await;
-                continue;
-            }
-            match lane.parts.connector.find(query).await {
-                Ok(matches) => {
-                    lane.gate().succeeded();
-                    return Ok(matches);
-                }
-                Err(Failure::Retry { reason, .. }) => {
-                    lane.gate().failed(lane.parts.clock.now(), &reason);
-                    last = reason;
-                    tokio::time::sleep(TRY_AGAIN).await;
-                }
-                Err(Failure::Throttled { until, reason }) => {
-                    lane.gate().limited(lane.parts.clock.now(), until, &reason);
-                    return Err(reason);
-                }
-                Err(Failure::Reauthorise { reason }) => {
-                    lane.gate().unauthorised(lane.parts.clock.now(), &reason);
-                    return Err(reason);
-                }
-                Err(Failure::Reject { reason, .. }) => return Err(reason),
-            }
-        }
-    })
-    .await;
-    asked.unwrap_or(Err(last))
 }
 
 /// Journals what was found: the count and the sure record in the event, the names as content.
@@ -326,32 +400,8 @@ async fn report(lane: &Lane, id: InteractionId, conversation: ConversationId, ma
     .await;
 }
 
-/// The case the customer named, and the contact if exactly one is sure (D0, D2).
-fn sure(matches: &Matches) -> (Option<&Match>, Option<&Match>) {
-    let case =
-        matches.found.iter().find(|m| m.basis == Basis::CaseNumber && m.certainty != Certainty::Guessed);
-    let mut contacts =
-        matches.found.iter().filter(|m| m.basis != Basis::CaseNumber && m.certainty != Certainty::Guessed);
-    let contact = match (contacts.next(), contacts.next()) {
-        (Some(only), None) if !matches.more => Some(only),
-        (Some(_) | None, _) => None,
-    };
-    (case, contact)
-}
-
-/// What to open: the named case, else the single sure match; a form when nobody matched; nothing when the agent has
-/// to pick (D2).
-fn choose(
-    lane: &Lane,
-    person: &Person,
-    matches: &Matches,
-) -> Option<(tieline_model::crm::PopTarget, String)> {
-    let (case, contact) = sure(matches);
-    if let Some(found) = case.or(contact) {
-        return Some((lane.parts.connector.pop(&found.record), found.title.clone()));
-    }
-    if !matches.found.is_empty() {
-        return None;
-    }
-    Some((lane.parts.connector.pop_new(person), "New contact".to_owned()))
+async fn report_failed(lane: &Lane, interaction: InteractionId, reason: String) {
+    let connection = lane.parts.info.id.clone();
+    let result = LookupResult::Failed { reason };
+    lane.tell(Wish::ReportLookup { interaction, connection, result, matches: None }, Vec::new()).await;
 }

@@ -5,10 +5,12 @@
 //! itself (D8). Pops and look-ups follow the journal in process; logs go through the delivery table.
 
 mod account;
+mod asking;
 mod gate;
 mod ledger;
 mod logs;
 mod lookups;
+mod pops;
 
 use crate::bus::Feed;
 use crate::drive;
@@ -37,13 +39,33 @@ pub struct Pop {
     pub target: PopTarget,
     /// What it shows, for the link that stands in when the host cannot pop.
     pub title: String,
+    /// Of the tenant's connections, this one pops at an agent who stands in no CRM's page (D0).
+    pub leads: bool,
+    /// The CRM itself can open it, where no panel of the agent stands in its page.
+    pub pushes: bool,
+}
+
+/// Where a pop was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Opened on a panel in the CRM's own page.
+    InPage,
+    /// As a link on a panel.
+    AsLink,
+    /// On no panel, and on none from now on: the CRM is to open it ([`Pop::pushes`]).
+    ByTheCrm,
+    /// Nowhere; it waits for a panel that may show it.
+    NotYet,
 }
 
 /// Whoever brings pops to agents' panels.
 pub trait Pops: Send + Sync {
     /// Opens it on one surface of the agent, now or when a panel connects, until the agent no longer has the
-    /// interaction (D3).
-    fn pop(&self, tenant: &TenantId, pop: Pop);
+    /// interaction (D3). A pop that is said again, because it leads by now, is not opened twice.
+    fn pop(&self, tenant: &TenantId, pop: Pop) -> Shown;
+
+    /// The CRM did not open a pop that was [`Shown::ByTheCrm`]: a panel may show it after all.
+    fn not_pushed(&self, tenant: &TenantId, pop: &Pop);
 }
 
 /// Where jitter comes from: a number from 0 up to, not including, 1.
@@ -58,6 +80,10 @@ pub struct Counts {
     pub lookups_failed: AtomicU64,
     /// Pops handed to a panel.
     pub pops: AtomicU64,
+    /// Records that the CRM opened at an agent by itself.
+    pub pushes: AtomicU64,
+    /// Records that the CRM was asked to open, and did not.
+    pub pushes_failed: AtomicU64,
     /// Logs the CRM took.
     pub logs_saved: AtomicU64,
     /// Logs that were put off.
@@ -78,8 +104,6 @@ pub struct Parts {
     pub tenant: TenantId,
     /// Which connection.
     pub info: ConnectionInfo,
-    /// Pops are this connection's to make: it is first in the tenant's order (D0).
-    pub pops_here: bool,
     /// The centre's own numbers; they match nobody (E2).
     pub own_numbers: Vec<String>,
     /// What speaks to the CRM.

@@ -2,20 +2,25 @@
 //! be told what after a commit.
 
 use super::drafts::{AgentView, Draft, History, Names, message};
-use super::hub::{PanelPush, PanelSnapshot, Pop, WidgetPush, WidgetSnapshot, Wire};
+use super::hub::{PanelPush, PanelSnapshot, WidgetPush, WidgetSnapshot, Wire};
 use super::panel_view::{agent_view, queue_view, under_offer};
+use super::pops::Kept;
 use super::widget_view;
 use crate::journal::Recorded;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use tieline_engine::{CallState, Engine, Stage};
 use tieline_model::live::ChatState;
-use tieline_model::{AgentId, ContentId, Event, InteractionId, QueueId, SessionId};
+use tieline_model::{AgentId, ConnectionId, ContentId, Event, InteractionId, QueueId, SessionId};
 
 pub(super) struct PanelSeat {
     pub(super) wire: Wire<PanelPush>,
+    /// The connection in whose CRM page the panel stands.
+    pub(super) stands_in: Option<ConnectionId>,
+    /// It can open records in that page.
     pub(super) can_pop: bool,
+    /// The larger, the later it was used.
     pub(super) used: u64,
 }
 
@@ -32,23 +37,13 @@ pub(super) struct WidgetSeat {
     pub(super) person: Option<ContentId>,
 }
 
-/// How a remembered pop has been shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
-    Not,
-    /// On a panel that can only show a link.
-    AsLink,
-    /// Opened in the CRM.
-    Opened,
-}
-
 /// What is live in one tenant.
 #[derive(Default)]
 pub(super) struct Floor {
     pub(super) desks: BTreeMap<AgentId, Desk>,
     pub(super) widgets: BTreeMap<InteractionId, VecDeque<WidgetSeat>>,
     pub(super) shows: HashMap<InteractionId, BTreeSet<AgentId>>,
-    pub(super) pops: BTreeMap<AgentId, VecDeque<(Pop, Shown)>>,
+    pub(super) pops: BTreeMap<AgentId, VecDeque<Kept>>,
     pub(super) names: Arc<Names>,
     pub(super) uses: u64,
 }
@@ -125,6 +120,7 @@ impl Floor {
         for row in rows {
             self.tell_message(engine, row, &fresh, counts);
         }
+        self.forget_lost_pops(rows);
         let holders: Vec<AgentId> = self.pops.keys().cloned().collect();
         holders.iter().for_each(|agent| self.prune_pops(engine, agent));
     }
@@ -303,47 +299,6 @@ impl Floor {
                 seat.wire.send(WidgetPush::Snapshot(snapshot), counts);
             }
         }
-    }
-
-    /// Forgets pops of interactions that the agent no longer has (D3).
-    pub(super) fn prune_pops(&mut self, engine: &Engine, agent: &AgentId) {
-        let Some(pops) = self.pops.get_mut(agent) else { return };
-        let has = |id: InteractionId| {
-            engine
-                .agent(agent)
-                .is_some_and(|a| a.offered == Some(id) || a.inbox.contains(&id) || a.calls.contains(&id))
-        };
-        pops.retain(|(pop, _)| has(pop.interaction));
-        if pops.is_empty() {
-            self.pops.remove(agent);
-        }
-    }
-
-    /// Shows a pop on one surface, and says how.
-    pub(super) fn show_pop(&self, agent: &AgentId, pop: &Pop, before: Shown, counts: &HubCounts) -> Shown {
-        let seats = self.desks.get(agent).into_iter().flat_map(|desk| desk.seats.values());
-        let Some(seat) = seats.max_by_key(|seat| (seat.can_pop, seat.used)) else { return before };
-        if !seat.wire.send(PanelPush::Pop(pop.clone()), counts) {
-            return before;
-        }
-        counts.pops.fetch_add(1, Ordering::Relaxed);
-        if seat.can_pop { Shown::Opened } else { Shown::AsLink }
-    }
-
-    /// A panel connected: pops that nobody could open yet go to it, oldest first.
-    pub(super) fn show_late(&mut self, agent: &AgentId, can_pop: bool, counts: &HubCounts) {
-        let Some(mut pops) = self.pops.remove(agent) else { return };
-        for (pop, shown) in &mut pops {
-            let wanted = match shown {
-                Shown::Not => true,
-                Shown::AsLink => can_pop,
-                Shown::Opened => false,
-            };
-            if wanted {
-                *shown = self.show_pop(agent, pop, *shown, counts);
-            }
-        }
-        self.pops.insert(agent.clone(), pops);
     }
 }
 

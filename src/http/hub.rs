@@ -3,8 +3,9 @@
 
 use super::contents::Contents;
 use super::drafts::{AgentView, Draft, MessageDraft, Names};
-use super::floor::{Desk, Floor, HubCounts, PanelSeat, Shown, WidgetSeat};
+use super::floor::{Desk, Floor, HubCounts, PanelSeat, WidgetSeat};
 use super::panel_view::agent_view;
+use super::pops::{Pop, Shown};
 use crate::auth::CustomerPass;
 use crate::drive;
 use crate::journal::{NewContent, Recorded, Store};
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tieline_engine::Engine;
-use tieline_model::crm::{ConnectionInfo, PopTarget};
+use tieline_model::crm::ConnectionInfo;
 use tieline_model::live::ChatState;
 use tieline_model::{
     AgentId, CommandId, ConnectionId, ConversationId, Event, InteractionId, Millis, Refusal, Seq, SessionId,
@@ -27,8 +28,6 @@ pub(super) const PUSHES_MAX: usize = 256;
 const PANELS_MAX: usize = 20;
 /// Widgets of one chat.
 const WIDGETS_MAX: usize = 5;
-/// Pops remembered for one agent.
-const POPS_MAX: usize = 20;
 
 /// What goes to a panel's socket.
 #[derive(Debug)]
@@ -51,13 +50,13 @@ pub(super) struct PanelSnapshot {
     pub(super) names: Arc<Names>,
 }
 
-/// A record to open.
+/// What is around a panel.
 #[derive(Debug, Clone)]
-pub(super) struct Pop {
-    pub(super) interaction: InteractionId,
-    pub(super) connection: ConnectionId,
-    pub(super) target: PopTarget,
-    pub(super) title: String,
+pub(super) struct Page {
+    /// The connection whose CRM it is.
+    pub(super) stands_in: Option<ConnectionId>,
+    /// Records can be opened in it.
+    pub(super) can_pop: bool,
 }
 
 /// What goes to a widget's socket.
@@ -159,33 +158,30 @@ impl Hub {
         self.0.contents.forget(tenant);
     }
 
-    /// Opens a record at an agent, on one surface: the panel used last among those that can pop, else among all. It
-    /// is remembered until the agent no longer has the interaction, so that a panel which connects late gets it, and
-    /// forgotten with the offer (D3).
-    pub fn pop(
+    /// Opens a record at an agent, on one surface: the panel used last among those that stand in the page of its CRM;
+    /// where no panel stands in any CRM's page, the one used last of all, as a link, if this pop leads. It is
+    /// remembered until the agent no longer has the interaction, so that a panel which connects late gets it, and
+    /// forgotten with the offer (D0, D3).
+    pub fn pop(&self, tenant: &TenantId, agent: &AgentId, pop: Pop) -> Shown {
+        let mut floors = self.lock();
+        let floor = floors.entry(tenant.clone()).or_default();
+        if floor.desks.get(agent).is_some_and(|desk| !desk.view.holds(pop.interaction)) {
+            return Shown::Not;
+        }
+        floor.take_pop(agent, pop, &self.0.counts)
+    }
+
+    /// The CRM did not open what it was given ([`Shown::Pushed`]); a panel may show it after all.
+    pub fn not_pushed(
         &self,
         tenant: &TenantId,
         agent: &AgentId,
         interaction: InteractionId,
-        connection: ConnectionId,
-        target: PopTarget,
-        title: String,
+        connection: &ConnectionId,
     ) {
-        let mut floors = self.lock();
-        let floor = floors.entry(tenant.clone()).or_default();
-        if floor.desks.get(agent).is_some_and(|desk| !desk.view.holds(interaction)) {
-            return;
+        if let Some(floor) = self.lock().get_mut(tenant) {
+            floor.take_pop_back(agent, interaction, connection, &self.0.counts);
         }
-        let pop = Pop { interaction, connection, target, title };
-        let shown = floor.show_pop(agent, &pop, Shown::Not, &self.0.counts);
-        let pops = floor.pops.entry(agent.clone()).or_default();
-        pops.retain(|(known, _)| {
-            (known.interaction, &known.connection) != (pop.interaction, &pop.connection)
-        });
-        if pops.len() == POPS_MAX {
-            pops.pop_front();
-        }
-        pops.push_back((pop, shown));
     }
 
     pub(super) fn contents(&self) -> &Contents {
@@ -218,7 +214,7 @@ impl Hub {
         agent: &AgentId,
         session: SessionId,
         wire: Wire<PanelPush>,
-        can_pop: bool,
+        page: Page,
     ) -> bool {
         let Some(view) = agent_view(engine, agent) else { return false };
         let mut floors = self.lock();
@@ -239,9 +235,10 @@ impl Hub {
             let reason = "too many panels of this agent are open; this one was used least".to_owned();
             seat.wire.send(PanelPush::Bye { reason, reconnect_in: None }, &self.0.counts);
         }
-        desk.seats.insert(session, PanelSeat { wire, can_pop, used });
+        let Page { stands_in, can_pop } = page;
+        desk.seats.insert(session, PanelSeat { wire, stands_in, can_pop, used });
         floor.set_view(agent, view);
-        floor.show_late(agent, can_pop, &self.0.counts);
+        floor.show_late(agent, &self.0.counts);
         true
     }
 

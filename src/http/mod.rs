@@ -18,6 +18,7 @@ mod pages;
 mod panel_socket;
 mod panel_view;
 mod person;
+mod pops;
 mod server;
 mod socket;
 mod widget_socket;
@@ -25,6 +26,7 @@ mod widget_view;
 
 pub use health::{Readiness, Source};
 pub use hub::Hub;
+pub use pops::{Pop, Shown};
 
 use crate::auth::{Auth, Network, Producer, Rate, Throttle};
 use crate::drive;

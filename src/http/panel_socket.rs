@@ -3,8 +3,9 @@
 use super::answer::Answer;
 use super::contents::Known;
 use super::drafts::{Draft, History, MessageDraft, Refers, Told};
-use super::hub::{PUSHES_MAX, PanelPush, PanelSnapshot, Wire};
+use super::hub::{PUSHES_MAX, Page, PanelPush, PanelSnapshot, Wire};
 use super::limits::{From, Place};
+use super::pops::{Pop, stands_in};
 use super::server::Peer;
 use super::socket::{
     Listener, Lost, Mouth, Speaker, check_text, listen, sized, speak, split, too_long, wire,
@@ -20,7 +21,7 @@ use http::HeaderMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tieline_model::content::{Content, Remarks};
-use tieline_model::live::{AgentDeed, Change, ItemMessages, PanelFrame, PanelSays, PanelView};
+use tieline_model::live::{AgentDeed, Change, HostPage, ItemMessages, PanelFrame, PanelSays, PanelView};
 use tieline_model::{
     Actor, Code, Command, CommandId, InteractionId, Millis, Refusal, SessionId, Timestamp, Wish,
 };
@@ -63,8 +64,8 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
         hello = ear.hello::<PanelSays>(http.hello_within.std()) => hello,
         () = app.stop.cancelled() => Err("the daemon is restarting".to_owned()),
     };
-    let (token, can_pop) = match hello {
-        Ok(PanelSays::Hello { token, can_pop, host: _ }) => (token, can_pop),
+    let (token, can_pop, host) = match hello {
+        Ok(PanelSays::Hello { token, can_pop, host }) => (token, can_pop, host),
         Ok(PanelSays::Do { .. } | PanelSays::Typing { .. } | PanelSays::Resync) => {
             return mouth.end(&bye("the first frame must be hello".to_owned(), None)).await;
         }
@@ -74,13 +75,17 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
         Ok(pass) => pass,
         Err(error) => return mouth.end(&bye(error.to_string(), None)).await,
     };
+    let page = match page(&app, &pass, host, can_pop).await {
+        Ok(page) => page,
+        Err((reason, again)) => return mouth.end(&bye(reason, again)).await,
+    };
     let session = SessionId(Uuid::new_v4());
     if let Err(refusal) = connect(&app, &pass, session).await {
         let again = again_in(refusal.code);
         return mouth.end(&bye(refusal.message, again)).await;
     }
     let (wire, pushes) = wire(PUSHES_MAX);
-    if seat(&app, &pass, session, wire.clone(), can_pop).await {
+    if seat(&app, &pass, session, wire.clone(), page).await {
         let done = CancellationToken::new();
         let speaker = Panel { app: app.clone(), pass: pass.clone(), session };
         let panel = Listening { app: &app, pass: &pass, session, wire: &wire, typed_at: None };
@@ -99,6 +104,21 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
 /// Whether a refused page should try again by itself.
 pub(super) fn again_in(code: Code) -> Option<Millis> {
     matches!(code, Code::Busy | Code::Unavailable).then_some(Millis::secs(2))
+}
+
+/// What the panel says is around it; in words, why that cannot be, and when to come again.
+async fn page(
+    app: &Shared,
+    pass: &AgentPass,
+    host: Option<HostPage>,
+    can_pop: bool,
+) -> Result<Page, (String, Option<Millis>)> {
+    let look = move |engine: &tieline_engine::Engine| stands_in(engine.policy(), host.as_ref(), can_pop);
+    match app.parts.drive.read(&pass.tenant, look).await {
+        Ok(Ok(stands_in)) => Ok(Page { stands_in, can_pop }),
+        Ok(Err(reason)) => Err((reason, None)),
+        Err(refusal) => Err((refusal.message, again_in(refusal.code))),
+    }
 }
 
 async fn connect(app: &Shared, pass: &AgentPass, session: SessionId) -> Result<(), Refusal> {
@@ -123,17 +143,10 @@ async fn leave(app: Shared, pass: AgentPass, session: SessionId) {
     }
 }
 
-async fn seat(
-    app: &Shared,
-    pass: &AgentPass,
-    session: SessionId,
-    wire: Wire<PanelPush>,
-    can_pop: bool,
-) -> bool {
+async fn seat(app: &Shared, pass: &AgentPass, session: SessionId, wire: Wire<PanelPush>, page: Page) -> bool {
     let (hub, tenant, agent) = (app.parts.hub.clone(), pass.tenant.clone(), pass.agent.clone());
-    let look = move |engine: &tieline_engine::Engine| {
-        hub.seat_panel(engine, &tenant, &agent, session, wire, can_pop)
-    };
+    let look =
+        move |engine: &tieline_engine::Engine| hub.seat_panel(engine, &tenant, &agent, session, wire, page);
     app.parts.drive.read(&pass.tenant, look).await.unwrap_or(false)
 }
 
@@ -315,7 +328,7 @@ impl Speaker for Panel {
                 mouth.say(&PanelFrame::Typing { interaction, lasts: TYPING }).await?;
             }
             PanelPush::Pop(pop) => {
-                let super::hub::Pop { interaction, connection, target, title } = pop;
+                let Pop { interaction, connection, target, title, leads: _, pushes: _ } = pop;
                 mouth.say(&PanelFrame::Pop { interaction, connection, target, title }).await?;
             }
             PanelPush::Bye { reason, reconnect_in } => {

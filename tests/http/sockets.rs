@@ -1,9 +1,8 @@
 //! The live sockets.
 
-use crate::world::{Socket, acme, anna, world};
+use crate::world::{acme, anna, world};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tieline_model::crm::{PopTarget, Record};
 use tieline_model::{ConversationId, InteractionId};
 use uuid::Uuid;
 
@@ -281,50 +280,6 @@ async fn typing_reaches_the_other_side_of_this_chat_only() {
     let until_parked = |f: &Value| f["changes"].to_string().contains("parked") || f["frame"] == "typing";
     let frame = talk.panel.wait(until_parked).await;
     assert_eq!(frame["frame"], "delta", "a waiting customer's typing is shown to nobody");
-}
-
-async fn pop_of(socket: &mut Socket) -> Value {
-    socket.frame("pop").await["target"]["record"]["id"].clone()
-}
-
-// proves D3
-#[tokio::test]
-async fn a_pop_goes_to_one_surface_waits_for_a_late_one_and_goes_with_the_offer() {
-    let world = world("").await;
-    let (mut plain, _) = world.panel(false).await;
-    plain.deed(json!({ "deed": "set_presence", "presence": { "presence": "available" } })).await;
-    let (chat, token) = world.start_chat("acme", "Grace").await;
-    let chat: InteractionId = chat.parse().unwrap();
-    plain.change("offer", |c| c["offer"].is_object()).await;
-    let pop = |record: &str, connection: &str| {
-        let record = Record { object: "Contact".to_owned(), id: record.parse().unwrap() };
-        let target = PopTarget::Record { record, url: None };
-        world.hub.pop(&acme(), &anna(), chat, connection.parse().unwrap(), target, "Grace".to_owned());
-    };
-    pop("003A", "sf");
-    assert_eq!(pop_of(&mut plain).await, "003A", "without a CRM page the link comes to the plain panel");
-    let (mut crm, _) = world.panel(true).await;
-    assert_eq!(pop_of(&mut crm).await, "003A", "the CRM page that connects late opens it");
-    let (mut newer, _) = world.panel(true).await;
-    newer.say(&json!({ "frame": "resync" })).await;
-    let next = newer.wait(|f| f["frame"] != "delta").await;
-    assert_eq!(next["frame"], "snapshot", "what is open already is not opened again");
-    pop("003B", "zd");
-    assert_eq!(pop_of(&mut newer).await, "003B", "the newest CRM page gets it");
-    crm.deed(json!({ "deed": "set_presence", "presence": { "presence": "available" } })).await;
-    crm.frame("answer").await;
-    pop("003C", "dy");
-    assert_eq!(pop_of(&mut crm).await, "003C", "the page used last gets it");
-    for socket in [&mut plain, &mut crm, &mut newer] {
-        socket.stream.close(None).await.unwrap();
-    }
-    let (mut widget, _) = world.widget(&token).await;
-    assert_eq!(widget.ask(json!({ "frame": "end" })).await, Value::Null);
-    pop("003D", "sf");
-    let (mut late, _) = world.panel(true).await;
-    late.say(&json!({ "frame": "resync" })).await;
-    let next = late.wait(|f| f["frame"] != "delta").await;
-    assert_eq!(next["frame"], "snapshot", "the offer is lost, and its pops with it");
 }
 
 #[tokio::test]

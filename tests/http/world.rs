@@ -175,6 +175,16 @@ impl World {
         (socket, snapshot)
     }
 
+    /// A panel that stands in a CRM's page and can open records there, with its snapshot.
+    pub(crate) async fn panel_in(&self, vendor: &str) -> (Socket, Value) {
+        let mut socket = self.socket("/ws/agent").await;
+        let token = self.agent_token("acme");
+        let host = json!({ "vendor": vendor });
+        socket.say(&json!({ "frame": "hello", "token": token, "can_pop": true, "host": host })).await;
+        let snapshot = socket.frame("snapshot").await;
+        (socket, snapshot)
+    }
+
     /// A widget that has said hello, with its snapshot.
     pub(crate) async fn widget(&self, token: &str) -> (Socket, Value) {
         let mut socket = self.socket("/ws/customer").await;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tieline::bus::{self, Intake, Seal, Wiring};
-use tieline::dispatch::{Lane, Parts, Pop, Pops};
+use tieline::dispatch::{Lane, Parts, Pop, Pops, Shown};
 use tieline::drive::Drive;
 use tieline::journal::MemoryStore;
 use tieline::journal::Store;
@@ -49,7 +49,11 @@ impl Clock for SimClock {
 struct NoPanel;
 
 impl Pops for NoPanel {
-    fn pop(&self, _: &TenantId, _: Pop) {}
+    fn pop(&self, _: &TenantId, _: Pop) -> Shown {
+        Shown::NotYet
+    }
+
+    fn not_pushed(&self, _: &TenantId, _: &Pop) {}
 }
 
 pub fn connection() -> ConnectionId {
@@ -231,7 +235,6 @@ impl Sim {
         let lane = Lane::new(Parts {
             tenant: tenant(),
             info: policy().connections.remove(0),
-            pops_here: true,
             own_numbers: Vec::new(),
             connector: self.crm.clone(),
             store: dyn_store,
