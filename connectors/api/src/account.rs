@@ -5,7 +5,7 @@ use crate::phone::is_withheld;
 use crate::text::{CLOCK, Cut, DAY_AND_TIME, cut, indented, one_line, show};
 use std::fmt::Write as _;
 use tieline_model::content::Person;
-use tieline_model::crm::{Channel, Line, Log, Outcome, Side};
+use tieline_model::crm::{Channel, Direction, Line, Log, Outcome, Side};
 use time::format_description::BorrowedFormatItem;
 
 /// Longest name shown of a person or an answer's label, in UTF-16 units.
@@ -70,9 +70,27 @@ pub fn subject(log: &Log) -> String {
     match (log.channel, log.outcome) {
         (Channel::Chat, Outcome::Answered) => format!("Chat with {who}"),
         (Channel::Chat, Outcome::Abandoned | Outcome::Missed) => format!("Unanswered chat from {who}"),
-        (Channel::Call, Outcome::Answered) => format!("Call with {who}"),
-        (Channel::Call, Outcome::Abandoned | Outcome::Missed) => format!("Missed call from {who}"),
+        (Channel::Call, Outcome::Answered) => match direction(log) {
+            Direction::Inbound => format!("Call with {who}"),
+            Direction::Outbound => format!("Call to {who}"),
+        },
+        (Channel::Call, Outcome::Abandoned | Outcome::Missed) => match direction(log) {
+            Direction::Inbound => format!("Missed call from {who}"),
+            Direction::Outbound => format!("Unanswered call to {who}"),
+        },
     }
+}
+
+/// Which way a call went; a log that does not say came in.
+#[must_use]
+pub fn direction(log: &Log) -> Direction {
+    log.call.as_ref().map_or(Direction::Inbound, |call| call.direction)
+}
+
+/// How long the two talked, in seconds; `None` when nobody answered or the end is not known.
+#[must_use]
+pub fn talked_s(log: &Log) -> Option<u64> {
+    Some(log.ended_at?.since(log.answered_at?).0 / 1_000)
 }
 
 /// Name of the transcript's file, without an ending.
@@ -94,7 +112,12 @@ pub fn file_titles(key: &str) -> [String; 2] {
 /// Who, when, what about: everything but what was said.
 #[must_use]
 pub fn account(log: &Log) -> String {
-    let mut text = format!("{}, {}\n", channel(log), outcome(log));
+    let way = match (log.channel, direction(log)) {
+        (Channel::Chat, _) => "",
+        (Channel::Call, Direction::Inbound) => ", inbound",
+        (Channel::Call, Direction::Outbound) => ", outbound",
+    };
+    let mut text = format!("{}{way}, {}\n", channel(log), outcome(log));
     let mut put = |label: &str, value: &str| {
         if !value.trim().is_empty() {
             let _ = writeln!(text, "{label}: {}", indented(value.trim()));
@@ -109,6 +132,12 @@ pub fn account(log: &Log) -> String {
     put("Customer", &customer(&log.person).unwrap_or_default());
     put("E-mail", log.person.email.as_deref().unwrap_or_default());
     put("Phone", log.person.phone.as_deref().unwrap_or_default());
+    if let Some(call) = &log.call {
+        let number = call.number.as_deref().filter(|number| log.person.phone.as_deref() != Some(number));
+        put("Number", number.unwrap_or_default());
+        put("Line", call.line.as_deref().unwrap_or_default());
+        put("Recording", call.recording.as_deref().unwrap_or_default());
+    }
     put("Case named", log.person.case_number.as_deref().unwrap_or_default());
     for (label, answer) in &log.person.answers {
         put(&one_line(label, NAME_UNITS), answer);

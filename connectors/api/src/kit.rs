@@ -4,13 +4,14 @@
 //! `tieline connector test` prints it. Nothing here knows a vendor: what differs stands in [`Facts`].
 
 mod bench;
+mod calls;
 mod faults;
 mod logs;
 mod lookups;
 mod operations;
 mod texts;
 
-pub use bench::{Bench, Facts};
+pub use bench::{Bench, CallFacts, CallSeen, Facts};
 pub use operations::{Request, Row, operations, readme, table};
 
 use bench::Ctx;
@@ -123,6 +124,18 @@ trials! {
         any_script_and_markup_stays_text "B9"
         a_log_with_nothing_in_it_is_kept "D6"
     }
+    calls {
+        a_call_becomes_one_record_of_its_own_kind "E4, D6"
+        a_call_from_a_hidden_number_is_kept "E2, E4"
+        a_call_of_nobody_known_is_kept "D5, E4"
+        a_call_whose_contact_is_gone_is_kept "D10, E4"
+        the_same_call_again_changes_nothing "D6, E4"
+        a_lost_ledger_makes_no_second_call "D6, E4"
+        a_recording_that_comes_later_changes_the_same_call "D6, E4"
+        a_persons_edit_of_a_call_is_kept "D6, E4"
+        a_call_goes_under_the_case_that_was_named "D6, E4"
+        erasing_removes_a_call "promise 9"
+    }
     faults {
         an_expired_token_is_renewed_at_once "D8"
         a_refused_token_asks_for_an_administrator "D8"
@@ -135,6 +148,10 @@ trials! {
         a_crash_at_any_moment_makes_nothing_twice "D6, F1"
         a_lost_answer_to_an_update_loses_nothing "D6"
         a_lost_answer_under_a_named_case_makes_nothing_twice "D6"
+        a_lost_answer_at_any_step_makes_no_second_call "D6, E4"
+        trouble_at_any_step_of_a_call_is_repeated "D8, E4"
+        a_crash_between_any_steps_makes_no_second_call "D6, E4, F1"
+        a_lost_answer_to_a_late_recording_loses_nothing "D6, E4"
         the_same_log_twice_at_once_is_one_record "D6"
         many_at_once_share_one_login "D8"
     }

@@ -1,10 +1,10 @@
 //! Mapped fields: a text with placeholders, filled from a log. Pure.
 
-use crate::account::{channel, customer, outcome};
+use crate::account::{channel, customer, direction, outcome};
 use crate::text::{WIRE, cut, email, many_lines, show};
 use serde_json::{Value, json};
 use tieline_model::Timestamp;
-use tieline_model::crm::Log;
+use tieline_model::crm::{Direction, Log};
 
 /// Longest e-mail address a placeholder gives, in characters.
 const EMAIL_CHARS: usize = 80;
@@ -20,7 +20,7 @@ enum Part {
 }
 
 /// What a mapping can name.
-const FACTS: [&str; 21] = [
+const FACTS: [&str; 25] = [
     "interaction",
     "channel",
     "outcome",
@@ -42,6 +42,10 @@ const FACTS: [&str; 21] = [
     "duration_s",
     "wait_s",
     "not_classified",
+    "direction",
+    "number",
+    "line",
+    "recording",
 ];
 
 impl Template {
@@ -130,6 +134,7 @@ fn fact(log: &Log, name: &str) -> Value {
         (None, _) | (_, None) => Value::Null,
     };
     let person = &log.person;
+    let call = log.call.as_ref();
     match name {
         "interaction" => log.key().into(),
         "channel" => channel(log).into(),
@@ -149,6 +154,15 @@ fn fact(log: &Log, name: &str) -> Value {
         "started_at" => time(Some(log.started_at)).into(),
         "answered_at" => time(log.answered_at).into(),
         "ended_at" => time(log.ended_at).into(),
+        "direction" => call
+            .map(|_| match direction(log) {
+                Direction::Inbound => "inbound",
+                Direction::Outbound => "outbound",
+            })
+            .into(),
+        "number" => call.and_then(|call| call.number.clone()).into(),
+        "line" => call.and_then(|call| call.line.clone()).into(),
+        "recording" => call.and_then(|call| call.recording.clone()).into(),
         "duration_s" => seconds(log.answered_at, log.ended_at),
         "wait_s" => seconds(Some(log.started_at), log.answered_at.or(log.ended_at)),
         "not_classified" => log.not_classified.into(),

@@ -11,6 +11,8 @@ use unicode_segmentation::UnicodeSegmentation;
 /// `2026-11-20 09:00:00`.
 pub const DAY_AND_TIME: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+/// `2026-11-20`.
+pub const DAY: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day]");
 /// `09:00:00`.
 pub const CLOCK: &[BorrowedFormatItem<'static>] = format_description!("[hour]:[minute]:[second]");
 /// `2026-11-20T09:00:00.000Z`, as CRMs take it.

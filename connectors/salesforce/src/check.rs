@@ -1,5 +1,6 @@
 //! Looks at credentials, version, fields, rights, clock and limits, and says each in one sentence with its way out.
 
+use crate::call;
 use crate::connector::Salesforce;
 use crate::map;
 use serde_json::Value;
@@ -64,6 +65,11 @@ pub(crate) async fn check(crm: &Salesforce) -> Outcome<Vec<Finding>> {
         contact_fields(&mut report, contact, crm);
     }
     described(crm, &mut report, "ContentVersion", true).await?;
+    let task = described(crm, &mut report, "Task", false).await?;
+    if let Some(task) = &task {
+        key_field(&mut report, "Task", task, &crm.settings.call_key_field, Severity::Warning);
+        task_fields(&mut report, task, crm);
+    }
     let deletable = |d: &Value| d.get("deletable").and_then(Value::as_bool) != Some(false);
     if case.as_ref().is_some_and(|case| !deletable(case)) {
         report.warning(
@@ -85,8 +91,10 @@ async fn described(
     let described = crm.client.describe(object).await?;
     let right = |name: &str| described.as_ref().and_then(|d| d.get(name)?.as_bool()).unwrap_or(false);
     if described.is_none() {
-        report.error(object, "the integration user may not see this object: add it to the permission set");
-    } else if !right("createable") || (object == "Case" && !right("updateable")) {
+        let severity = if object == "Task" { Severity::Warning } else { Severity::Error };
+        let says = "the integration user may not see this object: add it to the permission set";
+        report.add(severity, object, says);
+    } else if !right("createable") || (matches!(object, "Case" | "Task") && !right("updateable")) {
         let severity = if must_create { Severity::Error } else { Severity::Warning };
         let says = "the integration user may not create and edit it: add the rights to the permission set";
         report.add(severity, object, says);
@@ -157,12 +165,11 @@ fn case_fields(report: &mut Report, case: &Value, crm: &Salesforce) {
     }
     let picks = [
         ("Origin", Some(&settings.case.origin_chat)),
-        ("Origin", Some(&settings.case.origin_call)),
         ("Status", settings.case.status.as_ref()),
         ("Priority", settings.case.priority.as_ref()),
     ];
     for (name, value) in picks.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-        pick(report, case, name, value);
+        pick(report, "Case", case, name, value);
     }
     let long = field(case, "Description").and_then(|f| f.get("length")?.as_u64()).unwrap_or(0);
     if long < map::DESCRIPTION_UNITS as u64 {
@@ -173,11 +180,37 @@ fn case_fields(report: &mut Report, case: &Value, crm: &Salesforce) {
     }
 }
 
-fn pick(report: &mut Report, case: &Value, name: &str, value: &str) {
-    let Some(field) = field(case, name) else { return };
+/// What calls need. A warning at most, because an org may take chats only.
+fn task_fields(report: &mut Report, task: &Value, crm: &Salesforce) {
+    let call = &crm.settings.call;
+    let kind = (!call.r#type.is_empty()).then_some(("Type", false));
+    let mapped = call.fields.keys().map(|name| (name.as_str(), true));
+    for (name, updated) in call::FIELDS.into_iter().chain(kind).chain(mapped) {
+        let what = format!("field Task.{name}");
+        match field(task, name) {
+            None if name == "Type" => report
+                .warning(what, "does not exist or is hidden: calls will be refused; set `call.type` to \"\""),
+            None => report.warning(what, "does not exist or is hidden: calls will be refused"),
+            Some(f) if !is(f, "createable") || (updated && !is(f, "updateable")) => {
+                report.warning(
+                    what,
+                    "may not be written, so calls will be refused: give the permission set edit access",
+                );
+            }
+            Some(_) => report.good(what, "may be written"),
+        }
+    }
+    pick(report, "Task", task, "Status", &call.status);
+    if !call.r#type.is_empty() {
+        pick(report, "Task", task, "Type", &call.r#type);
+    }
+}
+
+fn pick(report: &mut Report, object: &str, described: &Value, name: &str, value: &str) {
+    let Some(field) = field(described, name) else { return };
     let values = field.get("picklistValues").and_then(Value::as_array);
     let known = values.into_iter().flatten().any(|v| v.get("value").and_then(Value::as_str) == Some(value));
-    let what = format!("value \"{value}\" of Case.{name}");
+    let what = format!("value \"{value}\" of {object}.{name}");
     if known {
         report.good(what, "is in the picklist");
     } else if is(field, "restrictedPicklist") {

@@ -150,9 +150,20 @@ impl Connector for Salesforce {
     }
 
     async fn history(&self, contact: &Record, limit: u32) -> Outcome<Vec<HistoryEntry>> {
-        let Some(soql) = map::soql_history(contact, limit.clamp(1, 200)) else { return Ok(Vec::new()) };
-        let rows = self.client.query(&soql).await?;
-        Ok(rows.iter().filter_map(map::history_entry).collect())
+        let limit = limit.clamp(1, 200);
+        let rows = async |soql: Option<String>| match soql {
+            Some(soql) => self.client.query(&soql).await,
+            None => Ok(Vec::new()),
+        };
+        let (cases, calls) = tokio::try_join!(
+            rows(map::soql_history(contact, limit)),
+            rows(map::soql_history_calls(contact, limit))
+        )?;
+        let cases = cases.iter().filter_map(map::history_entry);
+        let mut all: Vec<HistoryEntry> = cases.chain(calls.iter().filter_map(map::history_call)).collect();
+        all.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+        all.truncate(limit as usize);
+        Ok(all)
     }
 
     fn pop(&self, record: &Record) -> PopTarget {
@@ -175,10 +186,12 @@ impl Connector for Salesforce {
                 self.client.delete("ContentDocument", document).await?;
             }
         }
-        let case = self.client.by_key("Case", &self.settings.key_field, key, &["Id"]).await?;
-        match case.as_ref().and_then(|row| row.get("Id")?.as_str()) {
-            Some(id) => self.client.delete("Case", id).await,
-            None => Ok(()),
+        for object in ["Case", "Task"] {
+            let row = self.client.by_key(object, self.settings.key_field_of(object), key, &["Id"]).await?;
+            if let Some(id) = row.as_ref().and_then(|row| row.get("Id")?.as_str()) {
+                self.client.delete(object, id).await?;
+            }
         }
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! One log, one case (D6): what is sent when, and what is read before it is sent again.
+//! One log, one record (D6, E4), a case for a chat and a task for a call: what is sent when, and what is read before
+//! it is sent again.
 //!
 //! Every call whose answer could be lost is written into the ledger first. After a lost answer or a crash the next
 //! try reads by our key, then goes on. A field that a person changed in Salesforce is left as it is. The ledger
@@ -14,7 +15,7 @@ use tieline_connector_api::ledger::{Pending, Progress};
 use tieline_connector_api::{Failure, Known, Ledger, Outcome};
 use tieline_model::crm::{Log, Record};
 
-/// In `Progress::done`: the record is the interaction's own case, made by us.
+/// In `Progress::done`: the record is the interaction's own, made by us.
 const OWN: &str = "case";
 /// In `Progress::done`: the log lies as a file under somebody else's case.
 const UNDER: &str = "under:";
@@ -34,14 +35,16 @@ type Kept = (String, String);
 struct Delivery<'a> {
     crm: &'a Salesforce,
     log: &'a Log,
+    /// What the interaction's own record is: a case or a task.
+    own: &'static str,
     key: String,
     ledger: &'a mut dyn Ledger,
-    /// Salesforce said in this very try that the case is new, so nothing can lie under it yet.
+    /// Salesforce said in this very try that the record is new, so nothing can lie under it yet.
     fresh: bool,
 }
 
 pub(crate) async fn deliver(crm: &Salesforce, log: &Log, ledger: &mut dyn Ledger) -> Outcome<Saved> {
-    let mut delivery = Delivery { crm, log, key: log.key(), ledger, fresh: false };
+    let mut delivery = Delivery { crm, log, own: map::own_object(log), key: log.key(), ledger, fresh: false };
     let result = delivery.run().await;
     // While a step is unsure, so is the whole: a later failure that did nothing does not make it sure.
     match result {
@@ -71,9 +74,9 @@ impl Delivery<'_> {
             return self.finish().await;
         }
         if self.is_done(OWN) {
-            self.update_case().await?;
+            self.update_own().await?;
         } else {
-            self.create_case().await?;
+            self.create_own().await?;
         }
         if map::wants_file(self.log, &self.crm.settings) {
             self.put_file(false).await?;
@@ -126,33 +129,38 @@ impl Delivery<'_> {
         Some(Saved { url: self.crm.page(&record), record, label })
     }
 
-    /// Asks for the case's number, if nothing has told it yet.
+    /// Asks for the case's number, if nothing has told it yet. Tasks have no numbers.
     async fn finish(&mut self) -> Outcome<Saved> {
-        let record =
-            self.now().record.clone().ok_or_else(|| Failure::unknown("the case's id is not known"))?;
+        let record = self.now().record.clone().ok_or_else(no_id)?;
         if self.now().label.is_none() {
-            let row = self.crm.client.by_id(&record.object, record.id.as_str(), &["CaseNumber"]).await?;
-            let label = row.as_ref().and_then(label).unwrap_or_else(|| "Case".to_owned());
+            let label = if record.object == "Case" {
+                let row = self.crm.client.by_id("Case", record.id.as_str(), &["CaseNumber"]).await?;
+                row.as_ref().and_then(label)
+            } else {
+                None
+            };
+            let label = label.unwrap_or(record.object);
             self.remember(|p| p.label = Some(label)).await?;
         }
         let version = self.log.version;
         self.remember(|p| set(p, VERSION, &version.to_string())).await?;
-        self.saved().ok_or_else(|| Failure::unknown("the case's id is not known"))
+        self.saved().ok_or_else(no_id)
     }
 
-    // ------------------------------------------------------------ the interaction's own case
+    // ------------------------------------------------------------ the interaction's own record
 
     /// A create was sent and not answered: looks whether it came through.
     async fn settle_create(&mut self) -> Outcome<()> {
         let tried = self.tried();
-        let mut names: Vec<&str> = vec!["Id", "CaseNumber"];
-        names.extend(tried.keys().map(String::as_str));
-        let key_field = &self.crm.settings.key_field;
-        let Some(row) = self.crm.client.by_key("Case", key_field, &self.key, &names).await? else {
+        let number = (self.own == "Case").then_some("CaseNumber");
+        let names: Vec<&str> =
+            ["Id"].into_iter().chain(number).chain(tried.keys().map(String::as_str)).collect();
+        let key_field = self.crm.settings.key_field_of(self.own);
+        let Some(row) = self.crm.client.by_key(self.own, key_field, &self.key, &names).await? else {
             return Ok(());
         };
-        let Some(record) = map::record("Case", &row) else {
-            return Err(Failure::unknown("Salesforce answered without the case's id"));
+        let Some(record) = map::record(self.own, &row) else {
+            return Err(Failure::unknown("Salesforce answered without the record's id"));
         };
         let mut sent = BTreeMap::new();
         for (name, digests) in &tried {
@@ -165,7 +173,7 @@ impl Delivery<'_> {
         self.remember(|p| adopt(p, record, sent, label)).await
     }
 
-    async fn create_case(&mut self) -> Outcome<()> {
+    async fn create_own(&mut self) -> Outcome<()> {
         let crm = self.crm;
         let mut fields = map::create_set(self.log, &crm.settings);
         let mut tried = self.tried();
@@ -176,22 +184,29 @@ impl Delivery<'_> {
             digests.push(next);
         }
         self.about_to(OWN, json!(tried).to_string()).await?;
-        let assign = crm.settings.case.assign;
-        let field = &crm.settings.key_field;
-        let mut made = crm.client.upsert("Case", field, &self.key, fields.clone(), assign).await;
+        let assign = self.own == "Case" && crm.settings.case.assign;
+        let field = crm.settings.key_field_of(self.own);
+        let mut made = crm.client.upsert(self.own, field, &self.key, fields.clone(), assign).await;
         let mut given_up = Vec::new();
+        if let Err(failure) = &made
+            && is_bad_owner(failure)
+            && fields.remove("OwnerId").is_some()
+        {
+            // A record of nobody's is better than none: it belongs to the integration user then.
+            made = crm.client.upsert(self.own, field, &self.key, fields.clone(), assign).await;
+        }
         if let Err(failure) = &made
             && is_dead_reference(failure)
         {
             given_up = crm.repoint(&self.key, &mut fields).await?;
             if !given_up.is_empty() {
-                made = crm.client.upsert("Case", field, &self.key, fields.clone(), assign).await;
+                made = crm.client.upsert(self.own, field, &self.key, fields.clone(), assign).await;
             }
         }
         if let Err(failure) = &made
             && is_create_only(failure)
         {
-            // The case is there and the ledger did not know: what differs in it counts as a person's.
+            // The record is there and the ledger did not know: what differs in it counts as a person's.
             self.settle_create().await?;
             if self.is_done(OWN) {
                 return Ok(());
@@ -200,8 +215,8 @@ impl Delivery<'_> {
         let made = made?;
         self.fresh = made.created;
         let id =
-            made.id.parse().map_err(|_| Failure::unknown("Salesforce answered without the case's id"))?;
-        let record = Record { object: "Case".into(), id };
+            made.id.parse().map_err(|_| Failure::unknown("Salesforce answered without the record's id"))?;
+        let record = Record { object: self.own.into(), id };
         let names = map::update_set(self.log, &crm.settings);
         let value = |name: &String| fields.get(name).unwrap_or(&Value::Null);
         let sent = names.keys().map(|name| (name.clone(), digest(&self.key, name, value(name)))).collect();
@@ -213,16 +228,14 @@ impl Delivery<'_> {
     }
 
     /// Later facts: sends what changed on our side, except where a person changed it in Salesforce.
-    async fn update_case(&mut self) -> Outcome<()> {
-        let Some(record) = self.now().record.clone() else {
-            return Err(Failure::unknown("the case's id is not known"));
-        };
+    async fn update_own(&mut self) -> Outcome<()> {
+        let record = self.now().record.clone().ok_or_else(no_id)?;
         let mut want = map::update_set(self.log, &self.crm.settings);
         if let Some(parent) = self.parent() {
             want.insert("ParentId".into(), parent.id.as_str().into());
         }
-        for name in ["ContactId", "AccountId"] {
-            // An agent took the contact back.
+        for name in ["ContactId", "AccountId", "WhoId", "WhatId"] {
+            // An agent took the contact or the case back.
             if self.now().sent.contains_key(name) && !want.contains_key(name) {
                 want.insert(name.into(), Value::Null);
             }
@@ -233,13 +246,13 @@ impl Delivery<'_> {
             return Ok(());
         }
         let names: Vec<&str> = changed.keys().map(String::as_str).collect();
-        let row = self.crm.client.by_id("Case", record.id.as_str(), &names).await?;
-        let Some(row) = row else { return self.follow_case(&record).await };
+        let row = self.crm.client.by_id(self.own, record.id.as_str(), &names).await?;
+        let Some(row) = row else { return self.follow_own(&record).await };
         let (mut send, mut sent, mut kept) = self.sift(changed, &row, &tried);
         if !send.is_empty() {
             let body: Tried = map::digests(&self.key, &send).into_iter().map(|(n, d)| (n, vec![d])).collect();
             self.about_to("update", json!(body).to_string()).await?;
-            let mut done = self.crm.client.update("Case", record.id.as_str(), send.clone()).await;
+            let mut done = self.crm.client.update(self.own, record.id.as_str(), send.clone()).await;
             if let Err(failure) = &done
                 && is_dead_reference(failure)
             {
@@ -247,7 +260,7 @@ impl Delivery<'_> {
                 if send.is_empty() {
                     done = Ok(());
                 } else if !given_up.is_empty() {
-                    done = self.crm.client.update("Case", record.id.as_str(), send.clone()).await;
+                    done = self.crm.client.update(self.own, record.id.as_str(), send.clone()).await;
                 }
                 kept.extend(given_up);
             }
@@ -306,10 +319,12 @@ impl Delivery<'_> {
         (send, sent, kept)
     }
 
-    /// Our case is no longer there: follows it if it was merged into another.
-    async fn follow_case(&mut self, record: &Record) -> Outcome<()> {
-        let Fate::Merged(id) = self.crm.fate("Case", record.id.as_str()).await? else {
-            let reason = "the case was deleted in Salesforce; restore it there to have later facts added";
+    /// Our record is no longer there: follows a case if it was merged into another. Tasks are never merged.
+    async fn follow_own(&mut self, record: &Record) -> Outcome<()> {
+        let fate =
+            if self.own == "Case" { self.crm.fate("Case", record.id.as_str()).await? } else { Fate::Gone };
+        let Fate::Merged(id) = fate else {
+            let reason = "the record was deleted in Salesforce; restore it there to have later facts added";
             return Err(Failure::reject(Some("ENTITY_IS_DELETED"), reason));
         };
         let id = id.parse().map_err(|_| Failure::reject(None, "Salesforce answered an id that is none"))?;
@@ -328,7 +343,8 @@ impl Delivery<'_> {
 
     /// The case, not our own, under which the log goes as a file: the one named, or the one it lies under already.
     fn other_case(&self) -> Option<Record> {
-        if self.is_done(OWN) {
+        // A call stays a task of its own; it only points at the case.
+        if self.own != "Case" || self.is_done(OWN) {
             return None;
         }
         let named =
@@ -338,7 +354,7 @@ impl Delivery<'_> {
 
     /// The case that an own case becomes a child of, because an agent linked it after it was made.
     fn parent(&self) -> Option<&Record> {
-        let own = self.now().record.as_ref()?;
+        let own = self.now().record.as_ref().filter(|record| record.object == "Case")?;
         let case =
             self.log.case.as_ref().filter(|case| case.object == "Case" && map::is_id(case.id.as_str()))?;
         (!map::same_id(case.id.as_str(), own.id.as_str())).then_some(case)
@@ -392,9 +408,7 @@ impl Delivery<'_> {
         if self.is_done(&format!("{FILE}{mark}")) {
             return Ok(());
         }
-        let Some(record) = self.now().record.clone() else {
-            return Err(Failure::unknown("the case's id is not known"));
-        };
+        let record = self.now().record.clone().ok_or_else(no_id)?;
         let title = map::file_title(self.log);
         let there = if self.fresh { None } else { self.crm.file(&title).await? };
         let landed = there.as_ref().is_some_and(|(_, description)| description.contains(&mark));
@@ -448,9 +462,14 @@ impl Salesforce {
     /// every reference is sound.
     async fn repoint(&self, key: &str, fields: &mut Fields) -> Outcome<Vec<Kept>> {
         let mut given_up = Vec::new();
-        for (field, object) in [("ContactId", "Contact"), ("AccountId", "Account"), ("ParentId", "Case")] {
+        for field in map::REFERENCES {
             let Some(value) = fields.get(field).filter(|value| value.is_string()).cloned() else { continue };
-            match self.fate(object, value.as_str().unwrap_or_default()).await? {
+            let id = value.as_str().unwrap_or_default();
+            let fate = match map::object_of(id) {
+                Some(object) => self.fate(object, id).await?,
+                None => Fate::Gone,
+            };
+            match fate {
                 Fate::There => continue,
                 Fate::Merged(survivor) => fields.insert(field.into(), survivor.into()),
                 Fate::Gone => fields.remove(field),
@@ -525,6 +544,18 @@ fn keep(progress: &mut Progress, kept: impl IntoIterator<Item = Kept>) {
 /// Salesforce says that a field is for first writes only, as it does for an upsert that meets a record.
 fn is_create_only(failure: &Failure) -> bool {
     matches!(failure, Failure::Reject { code: Some(code), .. } if code == "INVALID_FIELD_FOR_INSERT_UPDATE")
+}
+
+fn no_id() -> Failure {
+    Failure::unknown("the record's id is not known")
+}
+
+/// Salesforce does not let this user own the record: inactive, without a licence for it, or without access.
+fn is_bad_owner(failure: &Failure) -> bool {
+    matches!(failure, Failure::Reject { code: Some(code), .. } if matches!(
+        code.as_str(),
+        "INACTIVE_OWNER_OR_USER" | "OP_WITH_INVALID_USER_TYPE_EXCEPTION" | "TRANSFER_REQUIRES_READ"
+    ))
 }
 
 /// Salesforce says that a record pointed at is not there.

@@ -2,6 +2,7 @@
 //! transcript as a file. `README.md` has settings, fields, rights and limits.
 
 mod auth;
+mod call;
 mod check;
 mod client;
 mod connector;

@@ -1,5 +1,6 @@
 //! From Tieline's words to Salesforce's and back. Pure: no network, no clock. Vendor limits stand here as constants.
 
+use crate::call;
 use crate::settings::{Settings, TranscriptFile};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -66,18 +67,65 @@ pub(crate) fn description(log: &Log) -> Cut {
     account::description(log, DESCRIPTION_UNITS, DESCRIPTION_UNITS)
 }
 
-/// Whether the interaction's own case gets a file.
+/// Whether the interaction's own record gets a file. What a call has to say fits its task.
 pub(crate) fn wants_file(log: &Log, settings: &Settings) -> bool {
-    match settings.case.transcript_file {
-        TranscriptFile::Always => !log.transcript.is_empty(),
-        TranscriptFile::WhenCut => description(log).cut,
+    match (log.channel, settings.case.transcript_file) {
+        (Channel::Call, _) => false,
+        (Channel::Chat, TranscriptFile::Always) => !log.transcript.is_empty(),
+        (Channel::Chat, TranscriptFile::WhenCut) => description(log).cut,
     }
+}
+
+// ---------------------------------------------------------------- the interaction's own record
+
+/// What an interaction becomes: a chat a case, a call a task (E4).
+pub(crate) fn own_object(log: &Log) -> &'static str {
+    match log.channel {
+        Channel::Chat => "Case",
+        Channel::Call => "Task",
+    }
+}
+
+/// Fields of the first write.
+pub(crate) fn create_set(log: &Log, settings: &Settings) -> Fields {
+    match log.channel {
+        Channel::Chat => case_create_set(log, settings),
+        Channel::Call => call::create_set(log, settings),
+    }
+}
+
+/// Fields that later facts may change (D6).
+pub(crate) fn update_set(log: &Log, settings: &Settings) -> Fields {
+    match log.channel {
+        Channel::Chat => case_update_set(log, settings),
+        Channel::Call => call::update_set(log, settings),
+    }
+}
+
+/// Fields of an object that point at records which can go or be merged.
+pub(crate) const REFERENCES: [&str; 6] = ["ContactId", "AccountId", "ParentId", "WhoId", "WhatId", "OwnerId"];
+
+/// The object an id belongs to, by its first three characters (sheet section 2).
+pub(crate) fn object_of(id: &str) -> Option<&'static str> {
+    match id.get(..3)? {
+        "001" => Some("Account"),
+        "003" => Some("Contact"),
+        "00Q" => Some("Lead"),
+        "005" => Some("User"),
+        "500" => Some("Case"),
+        _ => None,
+    }
+}
+
+/// The agent's own user, where the settings name one by its id.
+pub(crate) fn owner(log: &Log) -> Option<&str> {
+    log.crm_user.as_deref().filter(|id| is_id(id) && object_of(id) == Some("User"))
 }
 
 // ---------------------------------------------------------------- cases
 
 /// Fields that only a first write carries: they belong to the org's people afterwards, or cannot be updated.
-pub(crate) fn create_set(log: &Log, settings: &Settings) -> Fields {
+fn case_create_set(log: &Log, settings: &Settings) -> Fields {
     let case = &settings.case;
     let mut fields = Fields::new();
     let mut put = |name: &str, value: Option<String>| {
@@ -85,24 +133,22 @@ pub(crate) fn create_set(log: &Log, settings: &Settings) -> Fields {
             fields.insert(name.into(), value.into());
         }
     };
-    let origin = match log.channel {
-        Channel::Chat => &case.origin_chat,
-        Channel::Call => &case.origin_call,
-    };
-    put("Origin", Some(origin.clone()));
+    put("Origin", Some(case.origin_chat.clone()));
     put("Status", case.status.clone());
     put("Priority", case.priority.clone());
     put("RecordTypeId", case.record_type_id.clone());
     put("SuppliedName", customer(&log.person));
     put("SuppliedEmail", log.person.email.as_deref().and_then(email));
     put("SuppliedPhone", phone(&log.person));
-    fields.extend(update_set(log, settings));
+    // Where the assignment rules run, they say whose it is.
+    put("OwnerId", owner(log).filter(|_| !case.assign).map(str::to_owned));
+    fields.extend(case_update_set(log, settings));
     fields.retain(|_, value| !value.is_null());
     fields
 }
 
 /// Fields that later facts may change (D6). An absent value is `null`, so that it can be taken back.
-pub(crate) fn update_set(log: &Log, settings: &Settings) -> Fields {
+fn case_update_set(log: &Log, settings: &Settings) -> Fields {
     let mut fields = Fields::new();
     fields.insert("Subject".into(), subject(log, settings).into());
     fields.insert("Description".into(), description(log).text.into());
@@ -300,6 +346,19 @@ pub(crate) fn soql_history(contact: &Record, limit: u32) -> Option<String> {
     ))
 }
 
+/// Latest calls of a contact or account.
+pub(crate) fn soql_history_calls(contact: &Record, limit: u32) -> Option<String> {
+    let field = match contact.object.as_str() {
+        "Contact" | "Lead" => "WhoId",
+        "Account" => "WhatId",
+        _ => return None,
+    };
+    Some(format!(
+        "SELECT Id, Subject, CallDisposition, CreatedDate FROM Task WHERE {field} = {} AND TaskSubtype = 'Call' ORDER BY CreatedDate DESC LIMIT {limit}",
+        soql_text(contact.id.as_str())
+    ))
+}
+
 /// The newest version of each file with one of these titles.
 pub(crate) fn soql_files(titles: &[String]) -> String {
     let list: Vec<String> = titles.iter().map(|t| soql_text(t)).collect();
@@ -376,6 +435,16 @@ pub(crate) fn history_entry(row: &Value) -> Option<HistoryEntry> {
         title: member(row, "Subject")
             .map_or_else(|| format!("Case {number}"), |s| format!("Case {number}: {s}")),
         status: member(row, "Status").map(str::to_owned),
+        at: member(row, "CreatedDate").and_then(parse_time)?,
+    })
+}
+
+/// A past call of a row.
+pub(crate) fn history_call(row: &Value) -> Option<HistoryEntry> {
+    Some(HistoryEntry {
+        record: record("Task", row)?,
+        title: member(row, "Subject").unwrap_or("Call").to_owned(),
+        status: member(row, "CallDisposition").map(str::to_owned),
         at: member(row, "CreatedDate").and_then(parse_time)?,
     })
 }

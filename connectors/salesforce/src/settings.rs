@@ -1,5 +1,6 @@
 //! What an administrator sets for one Salesforce org, and what is wrong with it before anything is sent.
 
+use crate::call;
 use crate::map;
 use reqwest::Url;
 use schemars::JsonSchema;
@@ -49,6 +50,9 @@ pub struct Settings {
     /// The same on Contact, for contacts made from the panel.
     #[serde(default = "key_field")]
     pub contact_key_field: String,
+    /// The same on Task, for calls; custom fields of tasks are made on Activity.
+    #[serde(default = "key_field")]
+    pub call_key_field: String,
     /// Where agents see records (`https://acme.lightning.force.com`). The org's own address when left out.
     #[serde(default)]
     pub ui_url: Option<String>,
@@ -61,6 +65,9 @@ pub struct Settings {
     /// How cases are written.
     #[serde(default)]
     pub case: CaseSettings,
+    /// How the tasks of calls are written.
+    #[serde(default)]
+    pub call: CallSettings,
     /// Limits and waits.
     #[serde(default)]
     pub limits: LimitSettings,
@@ -83,8 +90,6 @@ pub enum TranscriptFile {
 pub struct CaseSettings {
     /// `Origin` of a chat's case.
     pub origin_chat: String,
-    /// `Origin` of a call's case.
-    pub origin_call: String,
     /// `Status` of a new case; the org's own default when left out. Never written again.
     pub status: Option<String>,
     /// `Priority` of a new case; the org's own default when left out.
@@ -106,7 +111,6 @@ impl Default for CaseSettings {
     fn default() -> Self {
         Self {
             origin_chat: "Chat".into(),
-            origin_call: "Phone".into(),
             status: None,
             priority: None,
             record_type_id: None,
@@ -115,6 +119,27 @@ impl Default for CaseSettings {
             transcript_file: TranscriptFile::Always,
             fields: BTreeMap::new(),
         }
+    }
+}
+
+/// How the tasks of calls are written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallSettings {
+    /// `Status` of a call's task: a closed one, or calls would stand in people's lists of things to do.
+    pub status: String,
+    /// `Type` of a call's task; `""` for orgs that do not have the field.
+    pub r#type: String,
+    /// `Subject`, with placeholders as in `fields`. Says who and how it ended when left out.
+    pub subject: Option<String>,
+    /// Further fields of Task by API name, with placeholders: those of `case.fields`, and `{direction}`, `{number}`,
+    /// `{line}`, `{recording}`.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self { status: "Completed".into(), r#type: "Call".into(), subject: None, fields: BTreeMap::new() }
     }
 }
 
@@ -202,6 +227,7 @@ impl Settings {
         self.country()?;
         field_name("key_field", &self.key_field)?;
         field_name("contact_key_field", &self.contact_key_field)?;
+        field_name("call_key_field", &self.call_key_field)?;
         if self.phone_fields.is_empty() {
             return Err(Invalid::new("phone_fields", "name at least one field"));
         }
@@ -209,15 +235,52 @@ impl Settings {
         if !(1..=50).contains(&self.limits.matches_max) {
             return Err(Invalid::new("limits.matches_max", "must be from 1 to 50"));
         }
-        self.validate_case()
+        self.validate_case()?;
+        self.validate_call()
+    }
+
+    fn validate_call(&self) -> Result<(), Invalid> {
+        let call = &self.call;
+        if call.status.trim().is_empty() || call.status.chars().count() > map::PICKLIST_CHARS {
+            let says = format!("must have 1 to {} characters", map::PICKLIST_CHARS);
+            return Err(Invalid::new("call.status", says));
+        }
+        if call.r#type.chars().count() > map::PICKLIST_CHARS {
+            return Err(Invalid::new(
+                "call.type",
+                format!("must have at most {} characters", map::PICKLIST_CHARS),
+            ));
+        }
+        if let Some(subject) = &call.subject {
+            Template::parse(subject).map_err(|says| Invalid::new("call.subject", says))?;
+        }
+        for (name, text) in &call.fields {
+            let key = format!("call.fields.{name}");
+            field_name(&key, name)?;
+            if call::is_reserved(name) || name.eq_ignore_ascii_case(&self.call_key_field) {
+                return Err(Invalid::new(key, "this field is not for a mapping to set"));
+            }
+            Template::parse(text).map_err(|says| Invalid::new(key, says))?;
+        }
+        Ok(())
+    }
+
+    /// The field of this object that keeps our key.
+    pub(crate) fn key_field_of(&self, object: &str) -> &str {
+        match object {
+            "Task" => &self.call_key_field,
+            "Contact" => &self.contact_key_field,
+            _ => &self.key_field,
+        }
     }
 
     fn validate_case(&self) -> Result<(), Invalid> {
         let case = &self.case;
-        let picklists =
-            [("case.origin_chat", Some(&case.origin_chat)), ("case.origin_call", Some(&case.origin_call))];
-        let more = [("case.status", case.status.as_ref()), ("case.priority", case.priority.as_ref())];
-        for (key, value) in picklists.into_iter().chain(more) {
+        for (key, value) in [
+            ("case.origin_chat", Some(&case.origin_chat)),
+            ("case.status", case.status.as_ref()),
+            ("case.priority", case.priority.as_ref()),
+        ] {
             if value.is_some_and(|v| v.trim().is_empty() || v.chars().count() > map::PICKLIST_CHARS) {
                 return Err(Invalid::new(key, format!("must have 1 to {} characters", map::PICKLIST_CHARS)));
             }
@@ -354,6 +417,12 @@ mod tests {
             (json!({ "case": { "subject": "{" } }), "`case.subject`"),
             (json!({ "case": { "record_type_id": "42" } }), "`case.record_type_id`"),
             (json!({ "case": { "origin_chat": "" } }), "`case.origin_chat`"),
+            (json!({ "call_key_field": "" }), "`call_key_field`"),
+            (json!({ "call": { "status": "" } }), "`call.status`"),
+            (json!({ "call": { "type": "x".repeat(256) } }), "`call.type`"),
+            (json!({ "call": { "subject": "{" } }), "`call.subject`"),
+            (json!({ "call": { "fields": { "CallObject": "x" } } }), "`call.fields.CallObject`"),
+            (json!({ "call": { "fields": { "Line__c": "{lines}" } } }), "`call.fields.Line__c`"),
             (json!({ "consumer_kee": "x" }), "`consumer_kee`"),
         ] {
             let says = with(&patch).expect_err(&patch.to_string());

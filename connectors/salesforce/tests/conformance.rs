@@ -12,7 +12,7 @@ use tieline_connector_api::kit::{self, Bench};
 use tieline_connector_api::ledger::MemoryLedger;
 use tieline_connector_api::{Connector, Description, Failure, Finding, Known, Ledger, Outcome};
 use tieline_model::content::Person;
-use tieline_model::crm::{Certainty, Log, Match, Matches, PopTarget, Query, Record};
+use tieline_model::crm::{Certainty, Channel, Direction, Log, Match, Matches, PopTarget, Query, Record};
 use tieline_sandbox::salesforce::{Options, Switches};
 
 async fn passes(org: &Org) {
@@ -23,7 +23,7 @@ async fn passes(org: &Org) {
     assert_eq!(report.checks.len(), kit::names().len());
 }
 
-// proves D1, D2, D4, D6, D8, D10, D11, E2, F1, F5
+// proves D1, D2, D4, D6, D8, D10, D11, E2, E4, F1, F5
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connector_keeps_every_promise_over_http() {
     passes(&Org::plain().await).await;
@@ -77,6 +77,11 @@ enum Flaw {
     ErasesNothing,
     PopsForms,
     FindsNobody,
+    MakesCallsCases,
+    TurnsCallsAround,
+    AnswersEveryCall,
+    HidesNumbers,
+    LosesRecordings,
 }
 
 /// The real connector, broken.
@@ -126,6 +131,18 @@ impl Connector for Broken {
             log.case = None;
         } else if self.flaw == Flaw::TakesAnyOrder {
             log.version = 1_000 + self.tries.fetch_add(1, Ordering::Relaxed);
+        } else if let Some(call) = &mut log.call {
+            if self.flaw == Flaw::MakesCallsCases {
+                log.channel = Channel::Chat;
+            } else if self.flaw == Flaw::TurnsCallsAround {
+                call.direction = Direction::Inbound;
+            } else if self.flaw == Flaw::AnswersEveryCall {
+                log.outcome = tieline_model::crm::Outcome::Answered;
+            } else if self.flaw == Flaw::HidesNumbers {
+                log.person.phone = None;
+            } else if self.flaw == Flaw::LosesRecordings {
+                call.recording = None;
+            }
         }
         let result = if self.flaw == Flaw::NoLedger {
             self.inner.upsert_log(&log, &mut MemoryLedger::default()).await
@@ -165,18 +182,57 @@ impl Connector for Broken {
 async fn the_kit_sees_what_is_broken() {
     let org = Org::plain().await;
     for (flaw, must_fail) in [
-        (Flaw::NewKeyEachTry, &["a_log_becomes_one_record", "a_lost_ledger_makes_no_second_record"][..]),
-        (Flaw::NoLedger, &["the_same_log_again_changes_nothing", "a_persons_edit_is_kept"]),
+        (
+            Flaw::NewKeyEachTry,
+            &[
+                "a_log_becomes_one_record",
+                "a_lost_ledger_makes_no_second_record",
+                "a_lost_ledger_makes_no_second_call",
+                "a_crash_between_any_steps_makes_no_second_call",
+            ][..],
+        ),
+        (
+            Flaw::NoLedger,
+            &[
+                "the_same_log_again_changes_nothing",
+                "a_persons_edit_is_kept",
+                "the_same_call_again_changes_nothing",
+                "a_persons_edit_of_a_call_is_kept",
+            ],
+        ),
         (Flaw::LookUpsCreate, &["a_look_up_makes_nothing"]),
         (Flaw::RejectsAll, &["a_lock_at_any_step_is_repeated", "a_limit_at_any_step_is_said"]),
-        (Flaw::CallsLostWritesUndone, &["a_lost_answer_at_any_step_makes_nothing_twice"]),
+        (
+            Flaw::CallsLostWritesUndone,
+            &[
+                "a_lost_answer_at_any_step_makes_nothing_twice",
+                "a_lost_answer_at_any_step_makes_no_second_call",
+            ],
+        ),
         (Flaw::DropsWords, &["a_log_becomes_one_record", "a_transcript_longer_than_the_field_is_kept_whole"]),
-        (Flaw::DropsContacts, &["a_log_becomes_one_record", "history_is_newest_first"]),
+        (
+            Flaw::DropsContacts,
+            &["a_log_becomes_one_record", "history_is_newest_first", "a_call_of_nobody_known_is_kept"],
+        ),
         (Flaw::SureOfEverything, &["a_contact_is_found_however_its_number_is_written"]),
         (Flaw::TellsContent, &["a_lock_at_any_step_is_repeated"]),
         (Flaw::TakesAnyOrder, &["an_older_account_never_wins"]),
-        (Flaw::IgnoresNamedCases, &["a_log_goes_under_the_case_that_was_named"]),
-        (Flaw::ErasesNothing, &["erasing_removes_what_was_written"]),
+        (
+            Flaw::IgnoresNamedCases,
+            &["a_log_goes_under_the_case_that_was_named", "a_call_goes_under_the_case_that_was_named"],
+        ),
+        (Flaw::ErasesNothing, &["erasing_removes_what_was_written", "erasing_removes_a_call"]),
+        (Flaw::MakesCallsCases, &["a_call_becomes_one_record_of_its_own_kind"]),
+        (Flaw::TurnsCallsAround, &["a_call_becomes_one_record_of_its_own_kind"]),
+        (Flaw::AnswersEveryCall, &["a_call_becomes_one_record_of_its_own_kind"]),
+        (Flaw::HidesNumbers, &["a_call_becomes_one_record_of_its_own_kind"]),
+        (
+            Flaw::LosesRecordings,
+            &[
+                "a_recording_that_comes_later_changes_the_same_call",
+                "a_lost_answer_to_a_late_recording_loses_nothing",
+            ],
+        ),
         (Flaw::PopsForms, &["a_pop_names_the_record"]),
         (Flaw::FindsNobody, &["a_contact_is_found_by_its_address", "a_case_is_found_by_its_number"]),
     ] {

@@ -12,7 +12,7 @@ use tieline_connector_api::ledger::MemoryLedger;
 use tieline_connector_api::sandbox::{Fault, Sandbox as _};
 use tieline_connector_api::{Connector, Failure, Finding, Known, Severity};
 use tieline_model::content::Person;
-use tieline_model::crm::Query;
+use tieline_model::crm::{CallDetails, Channel, Query};
 use tieline_model::{Clock, Millis};
 use tieline_salesforce::Salesforce;
 use tieline_sandbox::admin::Admin as _;
@@ -283,6 +283,86 @@ async fn a_merged_contact_is_followed() {
     let saved = org.connect().upsert_log(&log, &mut MemoryLedger::default()).await.unwrap();
     let record = org.sandbox().record(saved.record.id.as_str()).await.unwrap();
     assert_eq!(record["ContactId"].as_str(), Some(winner.as_str()));
+}
+
+fn call() -> tieline_model::crm::Log {
+    let mut log = log();
+    log.channel = Channel::Call;
+    log.transcript.clear();
+    log.call = Some(CallDetails { number: Some("+442079460000".into()), ..CallDetails::default() });
+    log
+}
+
+async fn user(org: &Org, username: &str) -> String {
+    let found = org.sandbox().users().into_iter().find(|(name, _)| name.starts_with(username));
+    found.unwrap().1
+}
+
+// proves E4
+#[tokio::test]
+async fn a_record_belongs_to_the_agent_who_talked_where_that_can_be() {
+    let org = Org::plain().await;
+    let connector = org.connect();
+    let (agent, gone) = (user(&org, "agent.alma").await, user(&org, "inactive").await);
+    let integration = user(&org, "integration").await;
+    for make in [log, call] {
+        for (crm_user, owner) in [
+            (Some(agent.clone()), &agent),
+            (Some(gone.clone()), &integration),
+            (Some("005000000009999AAA".to_owned()), &integration),
+            (Some("alma".to_owned()), &integration),
+            (None, &integration),
+        ] {
+            let log = tieline_model::crm::Log { crm_user: crm_user.clone(), ..make() };
+            let mut ledger = MemoryLedger::default();
+            let saved = connector.upsert_log(&log, &mut ledger).await.unwrap();
+            let record = org.sandbox().record(saved.record.id.as_str()).await.unwrap();
+            assert_eq!(record["OwnerId"].as_str(), Some(owner.as_str()), "{crm_user:?}");
+            // Whoever has it then keeps it.
+            org.sandbox().edit(saved.record.id.as_str(), "OwnerId", json!(integration)).await;
+            let later = tieline_model::crm::Log { version: 9, codes: vec!["later".into()], ..log };
+            connector.upsert_log(&later, &mut ledger).await.unwrap();
+            let record = org.sandbox().record(saved.record.id.as_str()).await.unwrap();
+            assert_eq!(record["OwnerId"].as_str(), Some(integration.as_str()));
+        }
+    }
+}
+
+// proves E4
+#[tokio::test]
+async fn a_call_costs_one_request_and_its_task_stands_in_the_history() {
+    let org = Org::plain().await;
+    let connector = org.connect();
+    let ada = contact(&org.sandbox().add_contact("Ada Kit", Some("ada.rings@example.org"), None).await);
+    connector.find(&by_email("ada.rings@example.org")).await.unwrap();
+    let before = connector.requests();
+    let log = tieline_model::crm::Log { contact: Some(ada.clone()), ..call() };
+    let saved = connector.upsert_log(&log, &mut MemoryLedger::default()).await.unwrap();
+    assert_eq!(connector.requests() - before, 1);
+    assert_eq!((saved.record.object.as_str(), saved.label.as_str()), ("Task", "Task"));
+    let history = connector.history(&ada, 10).await.unwrap();
+    let seen: Vec<_> = history.iter().map(|h| (h.record.clone(), h.status.clone())).collect();
+    assert_eq!(seen, [(saved.record, Some("Answered".to_owned()))]);
+}
+
+// proves D10, E4
+#[tokio::test]
+async fn a_call_follows_a_merged_contact_and_refuses_a_deleted_task() {
+    let org = Org::plain().await;
+    let connector = org.connect();
+    let winner = org.sandbox().add_contact("Ada Kit", Some("winner@example.org"), None).await;
+    let loser = org.sandbox().add_contact("Ada Kitt", Some("loser@example.org"), None).await;
+    org.sandbox().merge(&winner, &loser).await.unwrap();
+    let mut log = tieline_model::crm::Log { contact: Some(contact(&loser)), ..call() };
+    let mut ledger = MemoryLedger::default();
+    let saved = connector.upsert_log(&log, &mut ledger).await.unwrap();
+    let record = org.sandbox().record(saved.record.id.as_str()).await.unwrap();
+    assert_eq!(record["WhoId"].as_str(), Some(winner.as_str()));
+    connector.erase(&log.key()).await.unwrap();
+    log.version += 1;
+    log.codes = vec!["later".into()];
+    let failure = connector.upsert_log(&log, &mut ledger).await.unwrap_err();
+    assert!(matches!(&failure, Failure::Reject { reason, .. } if reason.contains("restore")), "{failure:?}");
 }
 
 // proves D6

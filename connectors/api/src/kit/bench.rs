@@ -44,6 +44,38 @@ pub struct Facts {
     pub contact_field: String,
     /// A contact that is well formed and not there.
     pub absent_contact: Record,
+    /// What a call becomes (E4).
+    pub call: CallFacts,
+}
+
+/// What a call becomes in a vendor's CRM: its own kind of call record (E4).
+#[derive(Debug, Clone)]
+pub struct CallFacts {
+    /// The CRM's own name for that kind (`Task`, `phonecall`, `ticket`).
+    pub object: String,
+    /// The record's title, which people edit.
+    pub title_field: String,
+    /// Reads what a record says about its call.
+    pub read: fn(&LogRecord) -> CallSeen,
+}
+
+/// What a CRM's record says about a call. Empty where it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallSeen {
+    /// Which way it went, in the field that the CRM has for it.
+    pub direction: Option<Direction>,
+    /// Somebody answered.
+    pub answered: Option<bool>,
+    /// The customer's number.
+    pub number: Option<String>,
+    /// Id of the contact it was with.
+    pub contact: Option<String>,
+    /// Id of the case it lies under.
+    pub case: Option<String>,
+    /// Where the recording can be heard.
+    pub recording: Option<String>,
+    /// Everything it says in words: classification, remarks.
+    pub text: String,
 }
 
 pub(super) struct Ctx<'a> {
@@ -153,6 +185,20 @@ impl<'a> Ctx<'a> {
             recording: None,
         });
         log
+    }
+
+    /// The call has been recorded; gives the recording's address.
+    pub(super) fn record_call(&self, log: &mut Log) -> String {
+        let url = format!("https://recordings.example/{}", self.unique());
+        if let Some(call) = &mut log.call {
+            call.recording = Some(url.clone());
+        }
+        url
+    }
+
+    /// What a record says about its call.
+    pub(super) fn seen(&self, record: &LogRecord) -> CallSeen {
+        (self.bench.facts.call.read)(record)
     }
 
     /// Records that the stand-in keeps under a log's key.

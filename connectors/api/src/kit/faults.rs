@@ -7,7 +7,7 @@ use crate::ledger::Progress;
 use crate::outcome::{Failure, Known, Outcome};
 use crate::sandbox::Fault;
 use std::time::{Duration, Instant};
-use tieline_model::crm::Log;
+use tieline_model::crm::{Channel, Log};
 
 /// How long a connector waits that meets a stall, and how much longer the stall is.
 const SHORT_PATIENCE: Duration = Duration::from_millis(400);
@@ -49,33 +49,41 @@ pub(super) async fn a_refused_token_asks_for_an_administrator(ctx: &Ctx<'_>) -> 
 }
 
 pub(super) async fn trouble_at_any_step_is_repeated(ctx: &Ctx<'_>) -> Verdict {
-    at_every_step(ctx, &Fault::ServerError, "retry").await
+    at_every_step(ctx, &Fault::ServerError, "retry", Ctx::log).await
+}
+
+pub(super) async fn trouble_at_any_step_of_a_call_is_repeated(ctx: &Ctx<'_>) -> Verdict {
+    at_every_step(ctx, &Fault::ServerError, "retry", Ctx::call).await
 }
 
 pub(super) async fn a_limit_at_any_step_is_said(ctx: &Ctx<'_>) -> Verdict {
-    at_every_step(ctx, &Fault::Limited { retry_after_s: None }, "throttled").await?;
+    at_every_step(ctx, &Fault::Limited { retry_after_s: None }, "throttled", Ctx::log).await?;
     ctx.sandbox.inject(Fault::Limited { retry_after_s: None }, 1).await;
     let answer = ctx.connect().find(&by_email(&ctx.email())).await;
     holds(kind(&answer) == "throttled", format!("a limited look-up gives {}", kind(&answer)))
 }
 
 pub(super) async fn a_lock_at_any_step_is_repeated(ctx: &Ctx<'_>) -> Verdict {
-    at_every_step(ctx, &Fault::Locked, "retry").await
+    at_every_step(ctx, &Fault::Locked, "retry", Ctx::log).await
 }
 
 pub(super) async fn a_lost_answer_at_any_step_makes_nothing_twice(ctx: &Ctx<'_>) -> Verdict {
-    at_every_step(ctx, &Fault::SavedThenDropped, "retry").await
+    at_every_step(ctx, &Fault::SavedThenDropped, "retry", Ctx::log).await
+}
+
+pub(super) async fn a_lost_answer_at_any_step_makes_no_second_call(ctx: &Ctx<'_>) -> Verdict {
+    at_every_step(ctx, &Fault::SavedThenDropped, "retry", Ctx::call).await
 }
 
 pub(super) async fn a_stall_at_any_step_ends_in_time(ctx: &Ctx<'_>) -> Verdict {
     let ms = u64::try_from(SHORT_PATIENCE.as_millis()).unwrap_or(u64::MAX).saturating_mul(STALL_FACTOR);
-    at_every_step(ctx, &Fault::Stall { ms }, "retry").await
+    at_every_step(ctx, &Fault::Stall { ms }, "retry", Ctx::log).await
 }
 
 /// Puts the fault before the first step, then behind each save, and brings the log through afterwards.
-async fn at_every_step(ctx: &Ctx<'_>, fault: &Fault, want: &str) -> Verdict {
+async fn at_every_step<'a>(ctx: &Ctx<'a>, fault: &Fault, want: &str, make: fn(&Ctx<'a>) -> Log) -> Verdict {
     for step in 0..STEPS_MAX {
-        let log = ctx.log();
+        let log = make(ctx);
         let mut desk = Desk::with_cue(Progress::default(), step, Cue::Fault(ctx.sandbox, fault.clone()));
         if step == 0 {
             ctx.sandbox.inject(fault.clone(), 1).await;
@@ -98,12 +106,20 @@ async fn at_every_step(ctx: &Ctx<'_>, fault: &Fault, want: &str) -> Verdict {
             format!("step {step}: {fault:?} held the log up for {took:?}"),
         )?;
         ctx.settle(&log, &mut desk.progress).await.map_err(|why| format!("step {step}: {why}"))?;
-        ctx.whole(&log).await.map_err(|why| format!("step {step}, {fault:?}: {why}"))?;
+        whole(ctx, &log).await.map_err(|why| format!("step {step}, {fault:?}: {why}"))?;
         if step > 0 && !desk.happened {
             return Ok(());
         }
     }
     Err(format!("a log took more than {STEPS_MAX} steps"))
+}
+
+/// The one record of a log, with a chat's transcript exactly once; a call has none.
+async fn whole(ctx: &Ctx<'_>, log: &Log) -> Verdict {
+    match log.channel {
+        Channel::Chat => ctx.whole(log).await.map(drop),
+        Channel::Call => ctx.record(log).await.map(drop),
+    }
 }
 
 fn tells_nothing(log: &Log, answer: &Outcome<Saved>) -> Verdict {
@@ -121,17 +137,25 @@ fn lost_is_unknown(fault: &Fault, answer: &Outcome<Saved>) -> Verdict {
 }
 
 pub(super) async fn a_crash_between_any_steps_makes_nothing_twice(ctx: &Ctx<'_>) -> Verdict {
+    crash_between_steps(ctx, Ctx::log).await
+}
+
+pub(super) async fn a_crash_between_any_steps_makes_no_second_call(ctx: &Ctx<'_>) -> Verdict {
+    crash_between_steps(ctx, Ctx::call).await
+}
+
+async fn crash_between_steps<'a>(ctx: &Ctx<'a>, make: fn(&Ctx<'a>) -> Log) -> Verdict {
     for step in 1..STEPS_MAX {
         let mut happened = false;
         for cue in [Cue::CrashBefore, Cue::CrashAfter] {
-            let log = ctx.log();
+            let log = make(ctx);
             let mut desk = Desk::with_cue(Progress::default(), step, cue);
             let answer = ctx.connect().upsert_log(&log, &mut desk).await;
             let went_on = desk.happened && answer.is_ok();
             holds(!went_on, format!("step {step}: the log went on though its ledger could not be saved"))?;
             happened |= desk.happened;
             ctx.settle(&log, &mut desk.progress).await.map_err(|why| format!("step {step}: {why}"))?;
-            ctx.whole(&log).await.map_err(|why| format!("step {step}: {why}"))?;
+            whole(ctx, &log).await.map_err(|why| format!("step {step}: {why}"))?;
         }
         if !happened {
             return Ok(());
@@ -186,6 +210,26 @@ pub(super) async fn a_lost_answer_to_an_update_loses_nothing(ctx: &Ctx<'_>) -> V
             let title = field(&record, &ctx.bench.facts.title_field);
             holds(title.contains(&format!("Ada {code}")), format!("{fault:?} at an update lost a field"))?;
         }
+    }
+    Ok(())
+}
+
+/// The recording is known after the end: the update that carries it meets a fault, and then comes through once.
+pub(super) async fn a_lost_answer_to_a_late_recording_loses_nothing(ctx: &Ctx<'_>) -> Verdict {
+    for fault in [Fault::SavedThenDropped, Fault::ServerError, Fault::Locked] {
+        let mut log = ctx.call();
+        let mut progress = Progress::default();
+        ctx.deliver(&log, &mut progress).await?;
+        log.version += 1;
+        let url = ctx.record_call(&mut log);
+        ctx.sandbox.inject(fault.clone(), 1).await;
+        let mut desk = Desk::new(progress);
+        let answer = ctx.connect().upsert_log(&log, &mut desk).await;
+        ctx.sandbox.clear_faults().await;
+        holds(kind(&answer) == "retry", format!("{fault:?} at an update gives {}", kind(&answer)))?;
+        ctx.settle(&log, &mut desk.progress).await?;
+        let seen = ctx.seen(&ctx.record(&log).await?);
+        holds(seen.recording.as_ref() == Some(&url), format!("{fault:?} at an update lost the recording"))?;
     }
     Ok(())
 }

@@ -164,9 +164,7 @@ impl Table<'_> {
         let mut progress = Progress::default();
         self.log("log a call of a known contact", &log, &mut progress).await;
         log.version += 1;
-        if let Some(call) = &mut log.call {
-            call.recording = Some(format!("https://recordings.example/{}", self.ctx.unique()));
-        }
+        self.ctx.record_call(&mut log);
         self.log("later facts: the recording", &log, &mut progress).await;
         let mut log = self.ctx.call();
         log.case = Some(self.host_case().await?);

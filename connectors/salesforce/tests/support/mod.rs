@@ -7,9 +7,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tieline_connector_api::Connector;
 use tieline_connector_api::client::Limits;
-use tieline_connector_api::kit::Facts;
+use tieline_connector_api::kit::{CallFacts, CallSeen, Facts};
+use tieline_connector_api::sandbox::LogRecord;
 use tieline_model::content::{Person, Remarks};
-use tieline_model::crm::{Channel, Line, Log, Outcome, Record, Side};
+use tieline_model::crm::{Channel, Direction, Line, Log, Outcome, Record, Side};
 use tieline_model::{Clock, Timestamp};
 use tieline_salesforce::{Salesforce, Settings};
 use tieline_sandbox::keys::AppKey;
@@ -95,6 +96,32 @@ pub(crate) fn facts() -> Facts {
         title_field: "Subject".into(),
         contact_field: "ContactId".into(),
         absent_contact: Record { object: "Contact".into(), id: "003000000009999AAA".parse().unwrap() },
+        call: CallFacts { object: "Task".into(), title_field: "Subject".into(), read: task },
+    }
+}
+
+/// What a task says about its call. Number and recording have no field of their own.
+fn task(record: &LogRecord) -> CallSeen {
+    let field = |name: &str| record.fields.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = field("Description").unwrap_or_default();
+    let line = |label: &str| {
+        let prefix = format!("{label}: ");
+        text.lines().find_map(|line| line.strip_prefix(&prefix)).map(str::to_owned)
+    };
+    let open =
+        field("TaskSubtype").as_deref() != Some("Call") || field("Status").as_deref() != Some("Completed");
+    CallSeen {
+        direction: match field("CallType").as_deref() {
+            Some("Inbound") if !open => Some(Direction::Inbound),
+            Some("Outbound") if !open => Some(Direction::Outbound),
+            _ => None,
+        },
+        answered: field("CallDisposition").map(|result| result == "Answered"),
+        number: line("Phone"),
+        contact: field("WhoId"),
+        case: field("WhatId"),
+        recording: line("Recording"),
+        text,
     }
 }
 

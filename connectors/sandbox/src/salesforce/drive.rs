@@ -65,6 +65,12 @@ impl Kit for Sandbox {
             let fields = serde_json::to_value(&row.fields).unwrap_or_default();
             out.push(LogRecord { id: id.to_owned(), key: key.to_owned(), fields, attachments });
         }
+        for row in world.org.live("Task") {
+            let Some(key) = text(row, "Tieline_Key__c").filter(|key| !key.is_empty()) else { continue };
+            let id = text(row, "Id").unwrap_or_default().to_owned();
+            let fields = serde_json::to_value(&row.fields).unwrap_or_default();
+            out.push(LogRecord { id, key: key.to_owned(), fields, attachments: Vec::new() });
+        }
         out
     }
 

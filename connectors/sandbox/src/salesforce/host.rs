@@ -192,6 +192,8 @@ fn shown(object: &str) -> &'static [&'static str] {
             "CallType",
             "CallDurationInSeconds",
             "CallDisposition",
+            "CallObject",
+            "Tieline_Key__c",
             "WhoId",
             "Who.Name",
             "WhatId",

@@ -161,6 +161,12 @@ impl Shared {
 }
 
 impl Sandbox {
+    /// Users of the org: their names and record ids.
+    #[must_use]
+    pub fn users(&self) -> Vec<(String, String)> {
+        self.0.desk().users.iter().map(|(name, login)| (name.clone(), login.id.clone())).collect()
+    }
+
     /// Starts an org.
     ///
     /// # Errors

@@ -320,7 +320,7 @@ impl Org {
         self.unique(object, &changes, Some(id))?;
         let mut fields = row.fields.clone();
         fields.extend(changes.clone());
-        super::rules::before_update(self, object, &mut fields, &changes, who);
+        super::rules::before_update(self, object, &mut fields, &changes, who)?;
         fields.insert("LastModifiedById".into(), json!(who.user));
         for name in ["LastModifiedDate", "SystemModstamp"] {
             fields.insert(name.into(), json!(stamp(now())));

@@ -201,6 +201,10 @@ fn reference(org: &Org, field: &Field, to: &[String], given: &str) -> Result<Val
         return Err(ApiError::field("FIELD_INTEGRITY_EXCEPTION", says, &[&field.name]));
     }
     match org.row(&id) {
+        Some(row) if field.name == "OwnerId" && row.fields.get("IsActive") == Some(&json!(false)) => {
+            let says = format!("operation performed with inactive user [{id}] as owner");
+            Err(ApiError::field("INACTIVE_OWNER_OR_USER", says, &[&field.name]))
+        }
         Some(row) if !row.deleted => Ok(json!(id)),
         Some(_) => Err(ApiError::field("ENTITY_IS_DELETED", "entity is deleted", &[])),
         None => {
@@ -321,7 +325,16 @@ pub(crate) fn before_insert(
 }
 
 /// What the org fills in before a record is changed.
-pub(crate) fn before_update(org: &Org, object: &Object, fields: &mut Fields, changes: &Fields, who: &Writer) {
+///
+/// # Errors
+/// The rule that the record as changed breaks.
+pub(crate) fn before_update(
+    org: &Org,
+    object: &Object,
+    fields: &mut Fields,
+    changes: &Fields,
+    who: &Writer,
+) -> Result<()> {
     match object.name.as_str() {
         "Case" => {
             mirror_case(org, fields, changes.contains_key("ContactId"));
@@ -331,12 +344,14 @@ pub(crate) fn before_update(org: &Org, object: &Object, fields: &mut Fields, cha
         "Task" => {
             let done = fields.get("Status").and_then(Value::as_str) == Some("Completed");
             fields.insert("IsClosed".into(), json!(done));
+            related(org, fields)?;
         }
         _ => {}
     }
     if !changes.contains_key("OwnerId") || object.name == "Case" || object.name == "Lead" {
         assign(org, object, fields, who);
     }
+    Ok(())
 }
 
 /// The assignment rule: without `Sforce-Auto-Assign: FALSE` it runs on create *and* update (sheet 2.4).
@@ -389,6 +404,11 @@ fn task(org: &Org, fields: &mut Fields) -> Result<()> {
     set_default(fields, "TaskSubtype", json!("Task"));
     let done = fields["Status"].as_str() == Some("Completed");
     fields.insert("IsClosed".into(), json!(done));
+    related(org, fields)
+}
+
+/// What a task is about: its account follows from it, and a lead's task is about nothing else (sheet 2.5).
+fn related(org: &Org, fields: &mut Fields) -> Result<()> {
     let who = fields.get("WhoId").and_then(Value::as_str).unwrap_or_default().to_owned();
     let what = fields.get("WhatId").and_then(Value::as_str).unwrap_or_default().to_owned();
     if who.starts_with("00Q") && !what.is_empty() {
