@@ -31,6 +31,10 @@ pub enum Special {
         /// `error_description`
         description: String,
     },
+    /// 404 with no body and no content type, as newer services of Zendesk answer.
+    EmptyNotFound,
+    /// The account's name is nobody's: 404 with an error that is an object (Zendesk).
+    UnknownAccount,
 }
 
 /// Any fault.
@@ -93,7 +97,13 @@ fn applies(fault: &Any, kind: Kind) -> bool {
         Any::Common(
             Fault::TokenExpired | Fault::Limited { .. } | Fault::ServerError | Fault::Stall { .. },
         )
-        | Any::Special(Special::HtmlGateway { .. } | Special::DailyLimit | Special::SessionNotValid) => {
+        | Any::Special(
+            Special::HtmlGateway { .. }
+            | Special::DailyLimit
+            | Special::SessionNotValid
+            | Special::EmptyNotFound
+            | Special::UnknownAccount,
+        ) => {
             matches!(kind, Kind::Read | Kind::Search | Kind::Write)
         }
     }

@@ -114,6 +114,105 @@ pub struct Human {
     pub country: Country,
 }
 
+/// A person whom every stand-in knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// First name.
+    pub first: &'static str,
+    /// Last name.
+    pub last: &'static str,
+    /// E-mail address.
+    pub email: &'static str,
+    /// Position.
+    pub title: &'static str,
+    /// Company.
+    pub company: &'static str,
+    /// Town.
+    pub city: &'static str,
+    /// Country.
+    pub country: &'static str,
+}
+
+/// People the demo relies on, in every stand-in; the README lists them. Each CRM types their numbers its own way.
+pub const KNOWN: [Known; 6] = [
+    Known {
+        first: "Grace",
+        last: "Okafor",
+        email: "grace.okafor@okafor-sons.example",
+        title: "Managing Director",
+        company: "Okafor & Sons",
+        city: "London",
+        country: "United Kingdom",
+    },
+    Known {
+        first: "Tom",
+        last: "Reyes",
+        email: "tom.reyes@bellweather-marine.example",
+        title: "Yard Manager",
+        company: "Bellweather Marine Inc.",
+        city: "San Francisco",
+        country: "United States",
+    },
+    Known {
+        first: "Ines",
+        last: "Marek",
+        email: "ines.marek@zirbe-moebel.example",
+        title: "Einkaufsleiterin",
+        company: "Zirbe Möbel GmbH",
+        city: "Wien",
+        country: "Austria",
+    },
+    Known {
+        first: "Jürgen",
+        last: "Weißenfels",
+        email: "j.weissenfels@granit-technik.example",
+        title: "IT-Leiter",
+        company: "Granit Technik AG",
+        city: "Berlin",
+        country: "Germany",
+    },
+    Known {
+        first: "Ana",
+        last: "Lindholm",
+        email: "ana@lindholm-radio.example",
+        title: "Owner",
+        company: "Lindholm Radio AB",
+        city: "Stockholm",
+        country: "Sweden",
+    },
+    Known {
+        first: "Per",
+        last: "Lindholm",
+        email: "per@lindholm-radio.example",
+        title: "Owner",
+        company: "Lindholm Radio AB",
+        city: "Stockholm",
+        country: "Sweden",
+    },
+];
+
+/// What cases are about: subject, reason, type.
+pub const SUBJECTS: [(&str, &str, &str); 18] = [
+    ("Invoice shows the old address", "Billing", "Question"),
+    ("Parcel arrived damaged", "Delivery", "Complaint"),
+    ("Cannot sign in after the update", "Performance", "Problem"),
+    ("Delivery is three days late", "Delivery", "Complaint"),
+    ("How do I add a second user?", "Installation", "Question"),
+    ("Refund for a cancelled order", "Billing", "Question"),
+    ("Replacement part for the label printer", "Breakdown", "Problem"),
+    ("Order confirmation never came", "Other", "Problem"),
+    ("Wrong quantity delivered", "Delivery", "Complaint"),
+    ("Export to spreadsheet drops a column", "Performance", "Problem"),
+    ("Please change the contact person", "Other", "Question"),
+    ("Credit note missing", "Billing", "Question"),
+    ("Scanner does not pair", "Equipment Complexity", "Problem"),
+    ("Opening hours over the holidays", "Other", "Question"),
+    ("Dark mode for the shop floor screens", "Other", "Feature Request"),
+    ("Two accounts for the same company", "Other", "Problem"),
+    ("Installation date must move", "Installation", "Question"),
+    ("Price differs from the offer", "Billing", "Complaint"),
+];
+
 const NOUNS: [&str; 30] = [
     "Harbour",
     "Lindwurm",

@@ -319,8 +319,9 @@ async fn faulty(shared: &Arc<Shared>, fault: &Any, call: &Call, token: &str) -> 
             tokio::time::sleep(Duration::from_millis(*ms)).await;
             Outcome::Cut
         }
-        // Kept apart from the list (it stays until cleared).
-        Any::Common(Fault::Latency { .. }) | Any::Special(Special::TokenRefused { .. }) => {
+        // Kept apart from the list (it stays until cleared), or faults of other CRMs.
+        Any::Common(Fault::Latency { .. })
+        | Any::Special(Special::TokenRefused { .. } | Special::EmptyNotFound | Special::UnknownAccount) => {
             Outcome::Answer(shared.world().answer(call))
         }
         Any::Special(Special::HtmlGateway { status }) => {

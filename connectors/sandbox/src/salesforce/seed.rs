@@ -4,7 +4,7 @@
 use super::oauth::Login;
 use super::org::{Fields, Org, Row, Writer, now, stamp};
 use super::{INTEGRATION_USER, ids};
-use crate::people::{self, Company, Dice, Human};
+use crate::people::{self, Company, Dice, Human, KNOWN, SUBJECTS};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use time::{Duration, OffsetDateTime};
@@ -19,107 +19,14 @@ pub(crate) struct Seeded {
     pub(crate) known: Value,
 }
 
-const SUBJECTS: [(&str, &str, &str); 18] = [
-    ("Invoice shows the old address", "Billing", "Question"),
-    ("Parcel arrived damaged", "Delivery", "Complaint"),
-    ("Cannot sign in after the update", "Performance", "Problem"),
-    ("Delivery is three days late", "Delivery", "Complaint"),
-    ("How do I add a second user?", "Installation", "Question"),
-    ("Refund for a cancelled order", "Billing", "Question"),
-    ("Replacement part for the label printer", "Breakdown", "Problem"),
-    ("Order confirmation never came", "Other", "Problem"),
-    ("Wrong quantity delivered", "Delivery", "Complaint"),
-    ("Export to spreadsheet drops a column", "Performance", "Problem"),
-    ("Please change the contact person", "Other", "Question"),
-    ("Credit note missing", "Billing", "Question"),
-    ("Scanner does not pair", "Equipment Complexity", "Problem"),
-    ("Opening hours over the holidays", "Other", "Question"),
-    ("Dark mode for the shop floor screens", "Other", "Feature Request"),
-    ("Two accounts for the same company", "Other", "Problem"),
-    ("Installation date must move", "Installation", "Question"),
-    ("Price differs from the offer", "Billing", "Complaint"),
-];
-
-struct Known {
-    first: &'static str,
-    last: &'static str,
-    email: &'static str,
-    phone: &'static str,
-    mobile: &'static str,
-    title: &'static str,
-    company: &'static str,
-    city: &'static str,
-    country: &'static str,
-}
-
-/// People the demo relies on; the README lists them.
-const KNOWN: [Known; 6] = [
-    Known {
-        first: "Grace",
-        last: "Okafor",
-        email: "grace.okafor@okafor-sons.example",
-        phone: "+44 20 7946 0112",
-        mobile: "07700 900412",
-        title: "Managing Director",
-        company: "Okafor & Sons",
-        city: "London",
-        country: "United Kingdom",
-    },
-    Known {
-        first: "Tom",
-        last: "Reyes",
-        email: "tom.reyes@bellweather-marine.example",
-        phone: "(415) 555-0134",
-        mobile: "",
-        title: "Yard Manager",
-        company: "Bellweather Marine Inc.",
-        city: "San Francisco",
-        country: "United States",
-    },
-    Known {
-        first: "Ines",
-        last: "Marek",
-        email: "ines.marek@zirbe-moebel.example",
-        phone: "01/5550 199",
-        mobile: "+43 664 5550 123",
-        title: "Einkaufsleiterin",
-        company: "Zirbe Möbel GmbH",
-        city: "Wien",
-        country: "Austria",
-    },
-    Known {
-        first: "Jürgen",
-        last: "Weißenfels",
-        email: "j.weissenfels@granit-technik.example",
-        phone: "0049 30 23125777",
-        mobile: "0171 3920042",
-        title: "IT-Leiter",
-        company: "Granit Technik AG",
-        city: "Berlin",
-        country: "Germany",
-    },
-    Known {
-        first: "Ana",
-        last: "Lindholm",
-        email: "ana@lindholm-radio.example",
-        phone: "08-465 004 11",
-        mobile: "",
-        title: "Owner",
-        company: "Lindholm Radio AB",
-        city: "Stockholm",
-        country: "Sweden",
-    },
-    Known {
-        first: "Per",
-        last: "Lindholm",
-        email: "per@lindholm-radio.example",
-        phone: "+46 8 465 004 11",
-        mobile: "",
-        title: "Owner",
-        company: "Lindholm Radio AB",
-        city: "Stockholm",
-        country: "Sweden",
-    },
+/// How the known people's numbers are typed here: phone, mobile phone.
+const PHONES: [(&str, &str); KNOWN.len()] = [
+    ("+44 20 7946 0112", "07700 900412"),
+    ("(415) 555-0134", ""),
+    ("01/5550 199", "+43 664 5550 123"),
+    ("0049 30 23125777", "0171 3920042"),
+    ("08-465 004 11", ""),
+    ("+46 8 465 004 11", ""),
 ];
 
 /// Cases made before Grace's, so that hers is 00001027.
@@ -164,8 +71,8 @@ pub(crate) fn fill(org: &mut Org, seed: u64, contacts: usize) -> Seeded {
     let leads = filler.leads(contacts / 6);
     let number = filler.org.text(&grace_case, "CaseNumber").unwrap_or_default().to_owned();
     org.switches.search_lag_ms = lag;
-    let names = KNOWN.iter().zip(&known).map(|(k, id)| {
-        json!({"id": id, "name": format!("{} {}", k.first, k.last), "email": k.email, "phone": k.phone})
+    let names = KNOWN.iter().zip(PHONES).zip(&known).map(|((k, (phone, _)), id)| {
+        json!({"id": id, "name": format!("{} {}", k.first, k.last), "email": k.email, "phone": phone})
     });
     let known = json!({
         "contacts": names.collect::<Vec<Value>>(), "lead": leads,
@@ -270,7 +177,7 @@ impl Filler<'_> {
     fn known_people(&mut self) -> Vec<String> {
         let mut accounts: BTreeMap<&str, String> = BTreeMap::new();
         let mut out = Vec::new();
-        for known in &KNOWN {
+        for (known, (phone, mobile)) in KNOWN.iter().zip(PHONES) {
             let account = match accounts.get(known.company) {
                 Some(id) => id.clone(),
                 None => {
@@ -282,7 +189,7 @@ impl Filler<'_> {
                 }
             };
             let fields = json!({"FirstName": known.first, "LastName": known.last, "Email": known.email,
-                "Phone": known.phone, "MobilePhone": known.mobile, "Title": known.title, "AccountId": account,
+                "Phone": phone, "MobilePhone": mobile, "Title": known.title, "AccountId": account,
                 "MailingCity": known.city, "MailingCountry": known.country});
             out.push(self.make("Contact", fields, Duration::days(400)));
         }
