@@ -9,3 +9,4 @@ pub mod keys;
 pub mod listen;
 pub mod people;
 pub mod salesforce;
+pub mod zendesk;

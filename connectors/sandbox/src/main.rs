@@ -1,4 +1,4 @@
-//! The sandbox as a program of its own: `tieline-sandbox salesforce`.
+//! The sandbox as a program of its own: `tieline-sandbox salesforce`, `tieline-sandbox zendesk`.
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use tieline_sandbox::keys::AppKey;
 use tieline_sandbox::salesforce::{CONSUMER_KEY, CONSUMER_SECRET, INTEGRATION_USER, Options, Sandbox};
+use tieline_sandbox::zendesk;
 
 /// Stand-ins of the CRMs for tests and the demo.
 #[derive(Parser)]
@@ -19,6 +20,8 @@ struct Cli {
 enum Vendor {
     /// Starts a Salesforce org with invented data.
     Salesforce(Salesforce),
+    /// Starts a Zendesk account with invented data.
+    Zendesk(Zendesk),
 }
 
 #[derive(clap::Args)]
@@ -55,10 +58,39 @@ struct Salesforce {
     contacts: Option<usize>,
 }
 
+#[derive(clap::Args)]
+struct Zendesk {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    ip: IpAddr,
+    /// Port of the API and the agents' page; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Serve https with a CA made at the run.
+    #[arg(long)]
+    tls: bool,
+    /// Where the CA's certificate is written with --tls.
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
+    /// The panel that the agents' page embeds.
+    #[arg(long)]
+    panel_url: Option<String>,
+    /// Seed of the invented data.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Customers invented beside the known ones.
+    #[arg(long)]
+    contacts: Option<usize>,
+    /// The account has no Talk Partner Edition.
+    #[arg(long)]
+    no_talk_partner: bool,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().vendor {
         Vendor::Salesforce(args) => salesforce(args).await,
+        Vendor::Zendesk(args) => zendesk(args).await,
     }
 }
 
@@ -112,6 +144,28 @@ async fn salesforce(args: Salesforce) -> anyhow::Result<()> {
         "consumer_key": CONSUMER_KEY, "consumer_secret": CONSUMER_SECRET, "username": INTEGRATION_USER,
     });
     // One line that another process can wait for and read.
+    println!("{ready}");
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+async fn zendesk(args: Zendesk) -> anyhow::Result<()> {
+    let mut options = zendesk::Options::demo();
+    options.ip = args.ip;
+    options.port = args.port;
+    options.tls = args.tls;
+    options.panel_url.clone_from(&args.panel_url);
+    options.seed = args.seed.unwrap_or(options.seed);
+    options.contacts = args.contacts.unwrap_or(options.contacts);
+    options.talk_partner = !args.no_talk_partner;
+    let running = zendesk::Sandbox::start(options).await?;
+    if let (Some(path), Some(pem)) = (&args.ca_file, &running.ca_pem) {
+        std::fs::write(path, pem).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let ready = serde_json::json!({
+        "base_url": running.base_url, "console_url": running.console_url,
+        "client_id": zendesk::CLIENT_ID, "client_secret": zendesk::CLIENT_SECRET,
+    });
     println!("{ready}");
     tokio::signal::ctrl_c().await?;
     Ok(())
