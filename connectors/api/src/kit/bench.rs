@@ -42,6 +42,8 @@ pub struct Facts {
     pub title_field: String,
     /// The record's field that points at the contact.
     pub contact_field: String,
+    /// What stands there in a log of nobody: empty, or the record that the settings name where the CRM demands one.
+    pub nobody: String,
     /// A contact that is well formed and not there.
     pub absent_contact: Record,
     /// What a call becomes (E4).

@@ -65,7 +65,8 @@ pub(super) async fn a_log_without_a_contact_is_kept(ctx: &Ctx<'_>) -> Verdict {
     let log = ctx.log();
     ctx.deliver(&log, &mut Progress::default()).await?;
     let record = ctx.whole(&log).await?;
-    holds(field(&record, &ctx.bench.facts.contact_field).is_empty(), "a log of nobody points at a contact")
+    let facts = &ctx.bench.facts;
+    holds(field(&record, &facts.contact_field) == facts.nobody, "a log of nobody points at a contact")
 }
 
 pub(super) async fn a_log_whose_contact_is_gone_is_kept(ctx: &Ctx<'_>) -> Verdict {

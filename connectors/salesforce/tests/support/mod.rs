@@ -95,6 +95,7 @@ pub(crate) fn facts() -> Facts {
         text_field: "Description".into(),
         title_field: "Subject".into(),
         contact_field: "ContactId".into(),
+        nobody: String::new(),
         absent_contact: Record { object: "Contact".into(), id: "003000000009999AAA".parse().unwrap() },
         call: CallFacts { object: "Task".into(), title_field: "Subject".into(), read: task },
     }
