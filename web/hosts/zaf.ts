@@ -16,17 +16,11 @@ export interface Place {
   appGuid: string;
 }
 
-/** What the page around says about this frame. */
-export interface Context {
-  instanceGuid: string;
-  /** `top_bar`, `background`, `ticket_sidebar` and so on. */
-  location: string;
-}
-
 export type Listener = (payload: unknown) => void;
 
 export interface Zaf {
-  readonly context: Context;
+  /** Where in Zendesk this frame stands: `top_bar`, `background`, `ticket_sidebar` and so on. */
+  readonly location: string;
   /** Asks for one value. */
   get(path: string): Promise<unknown>;
   /** Calls an action, of this frame or of another frame of the same app. */
@@ -66,11 +60,11 @@ interface Waiting {
 export async function openZaf({ origin, appGuid }: Place, page: Page): Promise<Zaf> {
   const listeners = new Map<string, Listener[]>();
   const waiting = new Map<number, Waiting>();
-  let instanceGuid = appGuid;
   let calls = 0;
-  let registered: (context: Context) => void = () => undefined;
+  let registered: (location: string) => void = () => undefined;
 
-  const say = (words: object, instance = instanceGuid): void => {
+  // Zendesk's own script too calls its frame by the id in the address, whatever the context says later.
+  const say = (words: object, instance = appGuid): void => {
     page.parent.postMessage(JSON.stringify({ ...words, appGuid, instanceGuid: instance }), origin);
   };
   const hear = (event: MessageEvent): void => {
@@ -79,7 +73,7 @@ export async function openZaf({ origin, appGuid }: Place, page: Page): Promise<Z
     if (said === null) return;
     const asked = typeof said.id === "number" ? waiting.get(said.id) : undefined;
     if (asked !== undefined) settle(asked, said);
-    else if (said.key === "zaf.app.registered") registered(contextIn(said.message, appGuid));
+    else if (said.key === "zaf.app.registered") registered(locationIn(said.message));
     else if (typeof said.key === "string" && said.key.startsWith("zaf."))
       for (const listener of listeners.get(said.key.slice("zaf.".length)) ?? []) listener(said.message);
   };
@@ -94,20 +88,16 @@ export async function openZaf({ origin, appGuid }: Place, page: Page): Promise<Z
   };
 
   page.addEventListener("message", hear);
-  const answer = new Promise<Context>((resolve) => {
+  const answer = new Promise<string>((resolve) => {
     registered = resolve;
   });
   say({ key: "iframe.handshake", message: { version: VERSION } });
-  let context: Context;
-  try {
-    context = await within(REGISTER_WAIT_MS, t.host.zafSilent(origin), answer);
-  } catch (error) {
+  const location = await within(REGISTER_WAIT_MS, t.host.zafSilent(origin), answer).catch((error: unknown) => {
     page.removeEventListener("message", hear);
     throw error;
-  }
-  instanceGuid = context.instanceGuid;
+  });
   return {
-    context,
+    location,
     get: async (path) => ((await call("get", [path], path)) as Record<string, unknown>)[path],
     invoke: (action, args, instance) => call("invoke", { [action]: args }, action, instance),
     on(event, listener) {
@@ -133,9 +123,8 @@ function read(data: unknown): Said | null {
   return said !== null && typeof said === "object" ? (said as Said) : null;
 }
 
-function contextIn(message: unknown, appGuid: string): Context {
-  const context = (message as { context?: Partial<Context> } | null)?.context ?? {};
-  return { instanceGuid: context.instanceGuid ?? appGuid, location: context.location ?? "" };
+function locationIn(message: unknown): string {
+  return (message as { context?: { location?: string } } | null)?.context?.location ?? "";
 }
 
 /** An answer fails as a whole, or for the one path that was asked for. */

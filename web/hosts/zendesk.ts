@@ -24,7 +24,7 @@ const ROUTES = ["user", "ticket", "organization"];
 /** Registers with the page around and gives the adapter; nothing when this frame is the one in the background. */
 export async function zendesk(place: Place): Promise<Host | null> {
   const zaf = await openZaf(place, window);
-  if (zaf.context.location !== "background") return zendeskHost(zaf);
+  if (zaf.location !== "background") return zendeskHost(zaf);
   relay(zaf);
   return null;
 }
