@@ -86,7 +86,7 @@ describe("pops in Dynamics", () => {
     expect(asked).toContainEqual(["renderSearchPage", "contact", "Okafor & Sons"]);
   });
 
-  it("opens a tab where there are sessions, and a form for good once a tab was refused", async () => {
+  it("opens a tab where there are sessions, and a form where a tab is refused", async () => {
     const createTab = vi.fn(() => Promise.resolve("tab-1"));
     const multi = { createSession: () => Promise.resolve("s-1"), canCreateSession: () => Promise.resolve(true) };
     const { cif, asked } = framework({ ...multi, createTab });
@@ -101,10 +101,25 @@ describe("pops in Dynamics", () => {
       },
     ]);
     expect(names(asked)).not.toContain("openForm");
-    createTab.mockImplementation(() => Promise.reject({ message: "no such template", msdyn_name: "E" }));
+    createTab.mockImplementation(() => Promise.reject({ message: "not your session", msdyn_name: "E" }));
     await host.pop({ kind: "record", record: contact });
     await host.pop({ kind: "record", record: contact });
-    expect(names(asked).filter((name) => name === "createTab")).toHaveLength(2);
+    expect(names(asked).filter((name) => name === "createTab")).toHaveLength(3);
+    expect(names(asked).filter((name) => name === "openForm")).toHaveLength(2);
+  });
+
+  it("waits for a tab that never comes once, not with every record", async () => {
+    vi.useFakeTimers();
+    const { cif, asked } = framework({
+      createSession: () => Promise.resolve("s-1"),
+      createTab: () => new Promise(() => undefined),
+    });
+    const host = dynamicsHost(cif, null);
+    const first = host.pop({ kind: "record", record: contact });
+    await vi.advanceTimersByTimeAsync(10_000);
+    await first;
+    await host.pop({ kind: "record", record: contact });
+    expect(names(asked).filter((name) => name === "createTab")).toHaveLength(1);
     expect(names(asked).filter((name) => name === "openForm")).toHaveLength(2);
   });
 

@@ -4,7 +4,7 @@
 import type { PopTarget, Record as CrmRecord } from "../shared/types.gen";
 import { panel as t } from "../shared/words";
 import type { Attention, Dialled, Host } from "./host";
-import { loadScript, originOf, within } from "./script";
+import { loadScript, originOf, Silent, within } from "./script";
 
 const SCRIPT_PATH = "/webresources/Widget/msdyn_ciLibrary.js";
 const INIT_WAIT_MS = 10_000;
@@ -103,22 +103,27 @@ export function dynamicsHost(cif: CIFramework, session: string | null): Host {
   };
 }
 
-/** Opens records; what a multi-session environment refuses once is not tried again before the next load. */
+/** Opens records: in a session or a tab where there are such, else as a form. */
 function opener(cif: CIFramework, session: string | null): (target: PopTarget) => Promise<void> {
+  // A way that is refused is tried again with the next record, one that keeps silent is not before the next load.
   let sessions = session !== null && cif.createSession !== undefined;
   let tabs = cif.createSession !== undefined && cif.createTab !== undefined;
   const form = (entity: object, values?: object): Promise<unknown> =>
     ask(() => cif.openForm(JSON.stringify(entity), JSON.stringify(values ?? {})));
   const record = async ({ object, id }: CrmRecord): Promise<void> => {
     const of = { entityName: object, entityId: id };
-    if (sessions) sessions = await works(() => inSession(cif, session ?? "", of));
-    if (sessions) return;
-    if (tabs) {
-      tabs = await works(() =>
-        ask(() => cif.createTab?.({ templateName: RECORD_TAB, templateParameters: of, isFocused: true })),
-      );
+    if (sessions) {
+      const got = await tried(() => inSession(cif, session ?? "", of));
+      if (got === "done") return;
+      sessions = got === "refused";
     }
-    if (!tabs) await form(of);
+    if (tabs) {
+      const tab = { templateName: RECORD_TAB, templateParameters: of, isFocused: true };
+      const got = await tried(() => ask(() => cif.createTab?.(tab)));
+      if (got === "done") return;
+      tabs = got === "refused";
+    }
+    await form(of);
   };
   return async (target) => {
     switch (target.kind) {
@@ -133,12 +138,12 @@ function opener(cif: CIFramework, session: string | null): (target: PopTarget) =
   };
 }
 
-async function works(call: () => Promise<unknown>): Promise<boolean> {
+async function tried(call: () => Promise<unknown>): Promise<"done" | "refused" | "silent"> {
   try {
     await call();
-    return true;
-  } catch {
-    return false;
+    return "done";
+  } catch (error) {
+    return error instanceof Silent ? "silent" : "refused";
   }
 }
 

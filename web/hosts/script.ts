@@ -22,10 +22,13 @@ export function loadScript(src: string, data: Record<string, string> = {}): Prom
   });
 }
 
-/** The promise, or a rejection with `message` once it has taken too long; a CRM may simply never answer. */
+/** A CRM that never answered; asking the same again would cost the same wait. */
+export class Silent extends Error {}
+
+/** The promise, or `Silent` with `message` once it has taken too long. */
 export function within<T>(ms: number, message: string, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(message)), ms);
+    const timer = setTimeout(() => reject(new Silent(message)), ms);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
