@@ -4,12 +4,5 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = tieline::daemon::cli::Cli::parse();
-    match cli.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tieline: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    tieline::daemon::cli::Cli::parse().run()
 }

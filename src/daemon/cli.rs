@@ -6,6 +6,13 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long the last traces may take when the daemon ends.
+const TRACES_WITHIN: Duration = Duration::from_secs(2);
+/// How long work that cannot be interrupted may keep the process.
+const GIVE_UP_WITHIN: Duration = Duration::from_millis(500);
 
 /// The daemon between a contact centre and its CRMs.
 #[derive(Debug, Parser)]
@@ -27,6 +34,11 @@ enum Verb {
     },
     /// Checks settings without network, and says everything that is wrong at once.
     Check {
+        #[command(flatten)]
+        file: File,
+    },
+    /// Asks the running daemon whether it is ready; the exit status says it to programs.
+    Health {
         #[command(flatten)]
         file: File,
     },
@@ -77,24 +89,25 @@ impl File {
 }
 
 impl Cli {
-    /// Does what was asked.
-    ///
-    /// # Errors
-    /// What went wrong, for standard error.
-    pub fn run(self) -> anyhow::Result<()> {
+    /// Does what was asked, and says on standard error what went wrong.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        match self.carry_out() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("tieline: {error:#}");
+                super::exit::of(&error)
+            }
+        }
+    }
+
+    fn carry_out(self) -> anyhow::Result<()> {
         match self.verb {
             Verb::Run { file, log } => {
                 let settings = file.load()?;
-                super::install_crypto();
-                let runtime = runtime()?;
-                let traces = {
-                    let _inside = runtime.enter();
-                    telemetry::start(log, &settings.telemetry)?
-                };
-                let outcome = runtime.block_on(super::run(settings));
-                traces.finish();
-                outcome
+                run(settings, log)
             }
+            Verb::Health { file } => runtime()?.block_on(super::health::health(&file.load()?)),
             Verb::Check { file } => check(&file.load()?),
             Verb::Doctor { file } => runtime()?.block_on(super::doctor::doctor(&file.load()?)),
             Verb::DeadLetters { file, verb } => runtime()?.block_on(dead_letters(&file.load()?, verb)),
@@ -107,6 +120,26 @@ impl Cli {
     }
 }
 
+fn run(settings: Settings, log: Format) -> anyhow::Result<()> {
+    super::install_crypto();
+    let runtime = runtime()?;
+    let traces = {
+        let _inside = runtime.enter();
+        telemetry::start(log, &settings.telemetry)?
+    };
+    let ended = runtime.block_on(super::run(settings));
+    if !super::exit::in_a_hurry(&ended) {
+        runtime.block_on(async {
+            let sent = tokio::task::spawn_blocking(|| traces.finish());
+            // Traces that a collector does not take by then are not worth waiting for.
+            drop(tokio::time::timeout(TRACES_WITHIN, sent).await);
+        });
+    }
+    // Whatever was left behind must not keep the process.
+    runtime.shutdown_timeout(GIVE_UP_WITHIN);
+    ended
+}
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime did not start")
 }
@@ -117,7 +150,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         std::sync::Arc::new(super::clock::SystemClock::start());
     for tenant in settings.tenants.values() {
         for (id, connection) in &tenant.connections {
-            super::connectors::build(id, connection, tenant, &clock)?;
+            super::connectors::build(id, connection, tenant, &clock).context(super::exit::WrongSettings)?;
         }
     }
     let tenants = settings.tenants.len();

@@ -6,8 +6,12 @@ pub mod cli;
 pub mod clock;
 mod connectors;
 mod doctor;
+mod drain;
+mod exit;
+mod health;
 mod measured;
 mod metrics;
+mod notify;
 mod telemetry;
 
 use crate::auth::Auth;
@@ -20,14 +24,10 @@ use crate::settings::{self, Settings};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tieline_engine::Engine;
 use tieline_model::{Clock, TenantId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// How long lanes may take to finish the logs that are under way when the daemon stops.
-const LANES_STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Chooses the one TLS provider of the process. Twice is harmless.
 pub fn install_crypto() {
@@ -35,10 +35,12 @@ pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// Runs the daemon until SIGTERM or Ctrl-C.
+/// Runs the daemon until SIGTERM or Ctrl-C, then lets it finish for `daemon.drain_within`; a second signal ends it at
+/// once.
 ///
 /// # Errors
-/// What keeps it from starting, or what made it stop: a journal lost to another process or to its disk.
+/// What keeps it from starting, or what made it stop: a journal lost to another process or to its disk; or somebody in
+/// a hurry.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     install_crypto();
     let settings = Arc::new(settings);
@@ -65,38 +67,55 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let edge = edge(&core, intake, &key, metrics).await?;
     say_where(&edge)?;
 
-    let stop_lanes = CancellationToken::new();
-    let mut working = JoinSet::new();
+    let mut signals = drain::Signals::listen()?;
+    let drain_within = core.settings.daemon.drain_within.std();
+    let live = notify::live(core.handle.clone(), core.readiness.clone(), bus.meter());
+    let mut parts = start(core.handle, drive, edge, lanes, bus)?;
+    let living = tokio::spawn(live);
+    let outcome = tokio::select! {
+        _ = signals.next() => Ok(()),
+        ended = parts.ended() => ended,
+    };
+    notify::stopping(drain_within);
+    let drained = tokio::select! {
+        drained = parts.drain(drain_within) => drained,
+        hurried = signals.next() => Err(hurried.into()),
+    };
+    living.abort();
+    outcome.and(drained)
+}
+
+/// Sets everything going.
+fn start(
+    handle: crate::drive::Handle,
+    drive: Drive,
+    edge: Edge,
+    lanes: Vec<Arc<Lane>>,
+    bus: bus::Running,
+) -> anyhow::Result<drain::Parts> {
+    let (lanes_stop, mut at_work) = (CancellationToken::new(), JoinSet::new());
     for lane in lanes {
         let feed = bus.log_wanted(lane.tenant(), &lane.info().id).context("a tenant without an engine")?;
-        working.spawn(lane.run(feed, stop_lanes.clone()));
+        at_work.spawn(lane.run(feed, lanes_stop.clone()));
     }
-    let (stop_drive, drive_stops) = tokio::sync::oneshot::channel::<()>();
-    let mut engines = tokio::spawn(drive.run(async {
+    let (engines_stop, engines_stopped) = tokio::sync::oneshot::channel::<()>();
+    let engines = tokio::spawn(drive.run(async {
         // A dropped sender stops it too.
-        let _ = drive_stops.await;
+        let _ = engines_stopped.await;
     }));
-    let stop_edge = CancellationToken::new();
-    let mut serving = tokio::spawn(edge.run(stop_edge.clone(), stop_edge.clone()));
-
-    let outcome = tokio::select! {
-        signal = told_to_stop() => signal,
-        ended = &mut engines => ended.context("the engines ended in a panic")?.map_err(Into::into),
-        ended = &mut serving => ended.context("the listeners ended in a panic"),
-    };
-    tracing::info!("stopping: listeners, then logs under way, then the bus, then the journal");
-    stop_edge.cancel();
-    if !serving.is_finished() {
-        serving.await.context("the listeners ended in a panic")?;
-    }
-    stop_lanes.cancel();
-    finish_logs(working).await;
-    bus.shutdown().await;
-    drop(stop_drive);
-    if !engines.is_finished() {
-        engines.await.context("the engines ended in a panic")??;
-    }
-    outcome
+    let (edge_drain, edge_close) = (CancellationToken::new(), CancellationToken::new());
+    let edge = tokio::spawn(edge.run(edge_drain.clone(), edge_close.clone()));
+    Ok(drain::Parts {
+        handle,
+        engines,
+        engines_stop,
+        edge,
+        edge_drain,
+        edge_close,
+        lanes: at_work,
+        lanes_stop,
+        bus,
+    })
 }
 
 /// What the rooms are wired from.
@@ -141,13 +160,6 @@ async fn edge(
     Ok(edge.await?)
 }
 
-async fn finish_logs(mut working: JoinSet<()>) {
-    let done = async { while working.join_next().await.is_some() {} };
-    if tokio::time::timeout(LANES_STOP_WITHIN, done).await.is_err() {
-        tracing::warn!("logs under way were left; they go on after the next start");
-    }
-}
-
 async fn open_journal(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     let path = &settings.journal.path;
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
@@ -180,7 +192,8 @@ fn lanes(core: &Core, operations: &measured::Operations) -> anyhow::Result<Vec<A
     for (tenant_id, tenant) in &core.settings.tenants {
         for info in tenant.policy().connections {
             let Some(connection) = tenant.connections.get(&info.id) else { continue };
-            let connector = connectors::build(&info.id, connection, tenant, &core.clock)?;
+            let connector =
+                connectors::build(&info.id, connection, tenant, &core.clock).context(exit::WrongSettings)?;
             lanes.push(Lane::new(dispatch::Parts {
                 tenant: tenant_id.clone(),
                 connector: operations.watch(tenant_id, &info.id, connector),
@@ -207,14 +220,6 @@ fn say_where(edge: &Edge) -> anyhow::Result<()> {
         edge.admin_address()?
     );
     Ok(())
-}
-
-async fn told_to_stop() -> anyhow::Result<()> {
-    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        _ = term.recv() => Ok(()),
-        pressed = tokio::signal::ctrl_c() => Ok(pressed?),
-    }
 }
 
 /// Shows commits to the panels, and says in `/readyz` while they fail.

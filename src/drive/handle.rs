@@ -93,6 +93,19 @@ impl Handle {
         answered.await.map_err(|_| stopping())?.ok_or_else(no_tenant)
     }
 
+    /// Whether the engines' owner answers; waits until it does.
+    pub async fn moves(&self) -> bool {
+        // A look at no tenant in particular is answered in its turn like any other.
+        let (answer, answered) = oneshot::channel();
+        let look: Look = Box::new(move |_| {
+            // The asker may have given up.
+            let _ = answer.send(());
+        });
+        let anybody = self.heads.keys().next().cloned();
+        let Some(tenant) = anybody else { return !self.mail.is_closed() };
+        self.mail.send(Mail::Read(tenant, look)).await.is_ok() && answered.await.is_ok()
+    }
+
     /// From now on no chat is handed out, until the process ends; open offers are taken back, and waits until that
     /// is durable (F3). What is under way goes on, timers too.
     ///

@@ -202,6 +202,21 @@ async fn a_drain_takes_offers_back_for_good_and_a_restart_makes_them_again() {
     second.runs.abort();
 }
 
+#[tokio::test]
+async fn an_owner_that_does_not_run_does_not_pass_for_alive() {
+    let tenants = BTreeMap::from([(tenant(), policy())]);
+    let clock = Arc::new(Hands(AtomicI64::new(1_000)));
+    let store: Arc<MemoryStore> = Arc::default();
+    let (drive, handle) = Drive::open(store, clock, Box::new(Blind), tenants, || 7).await.unwrap();
+    let asked = tokio::time::timeout(std::time::Duration::from_millis(100), handle.moves()).await;
+    assert!(asked.is_err(), "nobody answers while it hangs");
+    let runs = tokio::spawn(drive.run(std::future::pending()));
+    assert!(handle.moves().await);
+    runs.abort();
+    assert!(runs.await.is_err());
+    assert!(!handle.moves().await);
+}
+
 // proves F3
 #[tokio::test]
 async fn a_drain_that_cannot_be_kept_says_so_and_leaves_the_offers() {

@@ -37,7 +37,9 @@ impl Readiness {
         };
     }
 
-    fn troubles(&self) -> BTreeMap<&'static str, String> {
+    /// What is in the way, by part; nothing means ready.
+    #[must_use]
+    pub fn troubles(&self) -> BTreeMap<&'static str, String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

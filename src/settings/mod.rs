@@ -6,6 +6,7 @@
 
 mod auth;
 mod bus;
+mod daemon;
 mod dispatch;
 mod http;
 mod journal;
@@ -18,6 +19,7 @@ mod tenant;
 
 pub use auth::{Algorithm, Auth, Issuer, Producer};
 pub use bus::{Bus, BusKind};
+pub use daemon::Daemon;
 pub use dispatch::Dispatch;
 pub use http::Http;
 pub use journal::Journal;
@@ -38,6 +40,8 @@ use tieline_model::TenantId;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// The process as a whole.
+    pub daemon: Daemon,
     /// Where the journal is kept.
     pub journal: Journal,
     /// How events leave and enter the process.
@@ -61,6 +65,7 @@ impl Settings {
     /// Every problem found, each naming its key, what it holds, the limit, and the way out.
     pub fn validate(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
+        self.daemon.validate(&mut problems);
         self.journal.validate(&mut problems);
         self.bus.validate(&mut problems);
         self.http.validate(&mut problems);

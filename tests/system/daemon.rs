@@ -268,12 +268,30 @@ impl Daemon {
     }
 
     /// SIGTERM; it must end well and in time.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
+        self.terminate().await;
+        assert_eq!(self.ended().await, Some(0), "it ended badly");
+    }
+
+    /// SIGTERM, and no waiting.
+    pub(crate) async fn terminate(&self) {
         let pid = self.child.id().expect("it runs").to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
         assert!(told.success());
+    }
+
+    /// Waits for its end; the exit status, unless a signal ended it.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time");
-        assert!(status.expect("a status").success(), "it ended badly");
+        status.expect("a status").code()
+    }
+
+    /// What `/readyz` of the admin listener says.
+    #[allow(dead_code, reason = "the benchmark does not ask")]
+    pub(crate) async fn readyz(&self) -> (u16, Value) {
+        let answer = self.http.get(format!("{}/readyz", self.admin)).send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.expect("JSON"))
     }
 }
 
