@@ -32,6 +32,8 @@ enum Verb {
         #[arg(long, value_enum, default_value = "text")]
         log: Format,
     },
+    /// Runs the daemon with stand-ins of the CRMs and invented people, all on this machine, and says what to open.
+    Demo(super::demo::Args),
     /// Checks settings without network, and says everything that is wrong at once.
     Check {
         #[command(flatten)]
@@ -108,6 +110,13 @@ impl Cli {
                 run(settings, log)
             }
             Verb::Health { file } => runtime()?.block_on(super::health::health(&file.load()?)),
+            Verb::Demo(args) => {
+                super::install_crypto();
+                let runtime = runtime()?;
+                let _inside = runtime.enter();
+                let _traces = telemetry::start(Format::Text, &settings::Telemetry::default())?;
+                runtime.block_on(super::demo::run(args))
+            }
             Verb::Check { file } => check(&file.load()?),
             Verb::Doctor { file } => runtime()?.block_on(super::doctor::doctor(&file.load()?)),
             Verb::DeadLetters { file, verb } => runtime()?.block_on(dead_letters(&file.load()?, verb)),

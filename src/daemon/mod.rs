@@ -5,6 +5,7 @@ mod admin;
 pub mod cli;
 pub mod clock;
 mod connectors;
+mod demo;
 mod doctor;
 mod drain;
 mod exit;

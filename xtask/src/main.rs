@@ -2,7 +2,6 @@
 
 mod asyncapi;
 mod demo;
-mod loopback;
 mod pages;
 mod prerequisites;
 mod processes;
@@ -29,7 +28,7 @@ struct Cli {
 enum Task {
     /// Installs what is missing, then runs every test and prints each part's time against its budget.
     Test(test::Args),
-    /// Starts the daemon with a stand-in of Salesforce and invented people, and says what to open.
+    /// Starts the daemon with stand-ins of the CRMs and invented people, and says what to open.
     Demo(demo::Args),
     /// Writes `docs/rules.md`: each rule with the tests that prove it; with `--check`, only says if it is stale.
     Rules(rules::Args),

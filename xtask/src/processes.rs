@@ -22,22 +22,21 @@ impl Running {
         Ok(Self { name, child })
     }
 
-    /// What the program prints, where it was started with a pipe; only once.
-    pub(crate) fn stdout(&mut self) -> Result<std::process::ChildStdout> {
-        self.child.stdout.take().with_context(|| format!("{} has no output to read", self.name))
-    }
-
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Fails when the program has ended by itself.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait().with_context(|| format!("{} cannot be watched", self.name))? {
             Some(status) => bail!("{} ended by itself ({status}); what it printed above says why", self.name),
             None => Ok(()),
         }
+    }
+
+    /// Waits until the program has ended by itself, as it should.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        let status = self.child.wait().with_context(|| format!("{} cannot be watched", self.name))?;
+        if !status.success() {
+            bail!("{} ended badly ({status}); what it printed above says why", self.name);
+        }
+        Ok(())
     }
 
     /// Asks the program to end, and makes it end when it does not.
@@ -63,22 +62,4 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// Asks until the answer is yes; `still` fails early when asking has become pointless.
-pub(crate) fn wait_for(
-    what: &str,
-    limit: Duration,
-    mut still: impl FnMut() -> Result<()>,
-    mut ask: impl FnMut() -> bool,
-) -> Result<()> {
-    let until = Instant::now() + limit;
-    while Instant::now() < until {
-        if ask() {
-            return Ok(());
-        }
-        still()?;
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    bail!("{what} within {} s: it did not happen", limit.as_secs())
 }
