@@ -37,6 +37,56 @@ pub enum Special {
     UnknownAccount,
 }
 
+/// Which of Dataverse's service protection limits is passed (Dynamics sheet 2.13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Requests in five minutes.
+    Requests,
+    /// Execution time in five minutes.
+    ExecutionTime,
+    /// Requests at the same time.
+    Concurrency,
+}
+
+/// Faults that only Dynamics has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum Dynamics {
+    /// 429 with the code of this limit.
+    Throttled {
+        /// The limit.
+        limit: Limit,
+        /// Seconds in `Retry-After`; nothing leaves the header out.
+        #[serde(default)]
+        retry_after_s: Option<u64>,
+    },
+    /// Customer code in the environment refuses, in its own words.
+    PluginRefused {
+        /// The words.
+        message: String,
+    },
+    /// The next error has an empty code, as the documents print it.
+    EmptyCode,
+    /// The next error's code is written as a signed decimal.
+    DecimalCode,
+    /// The create is done by another worker with the same id, and ours is refused with 412.
+    CreateRace,
+    /// A create is refused with 412 although the caller sees no such row.
+    CreateRefused,
+    /// 401 that no new token heals.
+    Unauthorized,
+    /// The token endpoint refuses.
+    EntraRefused {
+        /// HTTP status.
+        status: u16,
+        /// `error`
+        error: String,
+        /// The number behind AADSTS.
+        code: u32,
+    },
+}
+
 /// Any fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -45,6 +95,8 @@ pub enum Any {
     Common(Fault),
     /// One beyond those.
     Special(Special),
+    /// One of Dynamics.
+    Dynamics(Dynamics),
 }
 
 /// A fault and how often it still applies.
@@ -93,7 +145,12 @@ fn applies(fault: &Any, kind: Kind) -> bool {
         Any::Common(Fault::SavedThenDropped | Fault::Locked)
         | Any::Special(Special::DuplicatesDetected | Special::UpsertRace) => kind == Kind::Write,
         Any::Special(Special::QueryTimeout) => kind == Kind::Search,
-        Any::Special(Special::TokenRefused { .. }) => kind == Kind::Token,
+        Any::Special(Special::TokenRefused { .. }) | Any::Dynamics(Dynamics::EntraRefused { .. }) => {
+            kind == Kind::Token
+        }
+        Any::Dynamics(
+            Dynamics::PluginRefused { .. } | Dynamics::CreateRace | Dynamics::CreateRefused,
+        ) => kind == Kind::Write,
         Any::Common(
             Fault::TokenExpired | Fault::Limited { .. } | Fault::ServerError | Fault::Stall { .. },
         )
@@ -103,6 +160,12 @@ fn applies(fault: &Any, kind: Kind) -> bool {
             | Special::SessionNotValid
             | Special::EmptyNotFound
             | Special::UnknownAccount,
+        )
+        | Any::Dynamics(
+            Dynamics::Throttled { .. }
+            | Dynamics::EmptyCode
+            | Dynamics::DecimalCode
+            | Dynamics::Unauthorized,
         ) => {
             matches!(kind, Kind::Read | Kind::Search | Kind::Write)
         }

@@ -301,6 +301,20 @@ impl Country {
         }
     }
 
+    /// The country's calling code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::At => "43",
+            Self::De => "49",
+            Self::Gb => "44",
+            Self::Us => "1",
+            Self::Fr => "33",
+            Self::Se => "46",
+            Self::Au => "61",
+        }
+    }
+
     fn names(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::At => (
@@ -480,6 +494,42 @@ pub fn typed(dice: &mut Dice, country: Country, mobile: bool) -> String {
     }
 }
 
+/// Types a number of [`typed`] again, as other people in another CRM would.
+#[must_use]
+pub fn typed_again(dice: &mut Dice, country: Country, number: &str) -> String {
+    let (number, extension) = match number.split_once(" x").or_else(|| number.split_once(" ext. ")) {
+        Some((number, extension)) => (number, format!(" x{extension}")),
+        None => (number, String::new()),
+    };
+    let cc = country.code();
+    let digits: String = number.replace("(0)", "").chars().filter(char::is_ascii_digit).collect();
+    let national = match digits.strip_prefix("00") {
+        Some(rest) => rest.strip_prefix(cc).unwrap_or(rest),
+        None if number.starts_with('+') => digits.strip_prefix(cc).unwrap_or(&digits),
+        None if country == Country::Us && digits.len() == 11 => &digits[1..],
+        None => digits.strip_prefix('0').unwrap_or(&digits),
+    };
+    let groups = |by: &str| {
+        let (front, back) = national.split_at(national.len().min(3));
+        let mut parts = vec![front.to_owned()];
+        parts.extend(back.as_bytes().chunks(3).map(|c| String::from_utf8_lossy(c).into_owned()));
+        parts.join(by)
+    };
+    let trunk = if country == Country::Us { "" } else { "0" };
+    let again = match dice.below(9) {
+        0 | 1 => format!("+{cc}{national}"),
+        2 => format!("+{cc} {}", groups(" ")),
+        3 => format!("{trunk}{national}"),
+        4 => format!("{trunk}{}", groups(" ")),
+        5 => format!("+{cc}-{}", groups("-")),
+        6 => format!("{trunk}{}", groups(".")),
+        7 => format!("00{cc}{national}"),
+        // A blank that does not break, and one that nobody sees at the end: pasted from a web page.
+        _ => format!("+{cc}\u{a0}{} ", groups("\u{a0}")),
+    };
+    format!("{again}{extension}")
+}
+
 fn ascii(text: &str) -> String {
     text.chars()
         .filter_map(|c| {
@@ -587,5 +637,31 @@ mod tests {
             }
         }
         assert!(shapes.len() > 40, "{shapes:?}");
+    }
+
+    #[test]
+    fn a_number_typed_again_is_the_same_number() {
+        let mut dice = Dice::new(3);
+        let bare = |country: Country, text: &str| {
+            let number = text.split(" x").next().unwrap().split(" ext").next().unwrap().replace("(0)", "");
+            let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+            let international = format!("00{}", country.code());
+            let digits = digits.strip_prefix(&international).map_or(digits.clone(), str::to_owned);
+            let digits = match number.trim_start().strip_prefix('+') {
+                Some(_) => digits[country.code().len()..].to_owned(),
+                None => digits,
+            };
+            let digits =
+                if country == Country::Us && digits.len() == 11 { digits[1..].to_owned() } else { digits };
+            digits.trim_start_matches('0').to_owned()
+        };
+        for country in COUNTRIES {
+            for _ in 0..100 {
+                let number = typed(&mut dice, country, true);
+                let again = typed_again(&mut dice, country, &number);
+                assert_eq!(bare(country, &again), bare(country, &number), "{number} became {again}");
+                assert!(again.chars().count() <= 50, "{again}");
+            }
+        }
     }
 }

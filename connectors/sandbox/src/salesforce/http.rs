@@ -321,9 +321,8 @@ async fn faulty(shared: &Arc<Shared>, fault: &Any, call: &Call, token: &str) -> 
         }
         // Kept apart from the list (it stays until cleared), or faults of other CRMs.
         Any::Common(Fault::Latency { .. })
-        | Any::Special(Special::TokenRefused { .. } | Special::EmptyNotFound | Special::UnknownAccount) => {
-            Outcome::Answer(shared.world().answer(call))
-        }
+        | Any::Special(Special::TokenRefused { .. } | Special::EmptyNotFound | Special::UnknownAccount)
+        | Any::Dynamics(_) => Outcome::Answer(shared.world().answer(call)),
         Any::Special(Special::HtmlGateway { status }) => {
             Outcome::Html(StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY))
         }
