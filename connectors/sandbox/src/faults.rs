@@ -148,9 +148,9 @@ fn applies(fault: &Any, kind: Kind) -> bool {
         Any::Special(Special::TokenRefused { .. }) | Any::Dynamics(Dynamics::EntraRefused { .. }) => {
             kind == Kind::Token
         }
-        Any::Dynamics(
-            Dynamics::PluginRefused { .. } | Dynamics::CreateRace | Dynamics::CreateRefused,
-        ) => kind == Kind::Write,
+        Any::Dynamics(Dynamics::PluginRefused { .. } | Dynamics::CreateRace | Dynamics::CreateRefused) => {
+            kind == Kind::Write
+        }
         Any::Common(
             Fault::TokenExpired | Fault::Limited { .. } | Fault::ServerError | Fault::Stall { .. },
         )
@@ -162,10 +162,7 @@ fn applies(fault: &Any, kind: Kind) -> bool {
             | Special::UnknownAccount,
         )
         | Any::Dynamics(
-            Dynamics::Throttled { .. }
-            | Dynamics::EmptyCode
-            | Dynamics::DecimalCode
-            | Dynamics::Unauthorized,
+            Dynamics::Throttled { .. } | Dynamics::EmptyCode | Dynamics::DecimalCode | Dynamics::Unauthorized,
         ) => {
             matches!(kind, Kind::Read | Kind::Search | Kind::Write)
         }

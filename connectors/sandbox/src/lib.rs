@@ -4,6 +4,7 @@
 //! [`listen`] and [`keys`] (sockets, TLS), [`people`] (invented data). Each CRM has its own module.
 
 pub mod admin;
+pub mod dynamics;
 pub mod faults;
 pub mod keys;
 pub mod listen;

@@ -1,11 +1,13 @@
-//! The sandbox as a program of its own: `tieline-sandbox salesforce`, `tieline-sandbox zendesk`.
+//! The sandbox as a program of its own: `tieline-sandbox salesforce`, `tieline-sandbox dynamics`,
+//! `tieline-sandbox zendesk`.
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use tieline_sandbox::dynamics;
 use tieline_sandbox::keys::AppKey;
-use tieline_sandbox::salesforce::{CONSUMER_KEY, CONSUMER_SECRET, INTEGRATION_USER, Options, Sandbox};
+use tieline_sandbox::salesforce::{self, CONSUMER_KEY, CONSUMER_SECRET, INTEGRATION_USER};
 use tieline_sandbox::zendesk;
 
 /// Stand-ins of the CRMs for tests and the demo.
@@ -22,19 +24,37 @@ enum Vendor {
     Salesforce(Salesforce),
     /// Starts a Zendesk account with invented data.
     Zendesk(Zendesk),
+    /// Starts a Dynamics 365 environment with invented data.
+    Dynamics(Dynamics),
 }
 
 #[derive(clap::Args)]
 struct Salesforce {
+    #[command(flatten)]
+    common: Common,
+    /// Port of the API and the console; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    instance_port: u16,
+}
+
+#[derive(clap::Args)]
+struct Dynamics {
+    #[command(flatten)]
+    common: Common,
+    /// Port of the Web API and the console; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    org_port: u16,
+}
+
+/// What every stand-in with a token endpoint takes.
+#[derive(clap::Args)]
+struct Common {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     ip: IpAddr,
     /// Port of the token endpoint; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     login_port: u16,
-    /// Port of the API and the console; 0 takes a free one.
-    #[arg(long, default_value_t = 0)]
-    instance_port: u16,
     /// Serve https with a CA made at the run.
     #[arg(long)]
     tls: bool,
@@ -91,11 +111,12 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().vendor {
         Vendor::Salesforce(args) => salesforce(args).await,
         Vendor::Zendesk(args) => zendesk(args).await,
+        Vendor::Dynamics(args) => dynamics(args).await,
     }
 }
 
 /// The app's certificate: the one on disk, or a new pair that is then on disk.
-fn app_key(args: &Salesforce) -> anyhow::Result<AppKey> {
+fn app_key(args: &Common) -> anyhow::Result<AppKey> {
     let (Some(key_file), Some(certificate_file)) = (&args.key_file, &args.certificate_file) else {
         let key = AppKey::generate()?;
         if let Some(path) = &args.key_file {
@@ -125,26 +146,51 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }
 
-async fn salesforce(args: Salesforce) -> anyhow::Result<()> {
-    let key = app_key(&args)?;
-    let mut options = Options::demo(&key);
-    options.ip = args.ip;
-    options.login_port = args.login_port;
-    options.instance_port = args.instance_port;
-    options.tls = args.tls;
-    options.panel_url.clone_from(&args.panel_url);
-    options.seed = args.seed.unwrap_or(options.seed);
-    options.contacts = args.contacts.unwrap_or(options.contacts);
-    let running = Sandbox::start(options).await?;
-    if let (Some(path), Some(pem)) = (&args.ca_file, &running.ca_pem) {
+/// Writes the CA where `--ca-file` says, and the ready line: one line that another process can wait for and read.
+fn ready(args: &Common, ca_pem: Option<&String>, line: &serde_json::Value) -> anyhow::Result<()> {
+    if let (Some(path), Some(pem)) = (&args.ca_file, ca_pem) {
         std::fs::write(path, pem).with_context(|| format!("writing {}", path.display()))?;
     }
-    let ready = serde_json::json!({
+    println!("{line}");
+    Ok(())
+}
+
+async fn salesforce(Salesforce { common, instance_port }: Salesforce) -> anyhow::Result<()> {
+    let key = app_key(&common)?;
+    let mut options = salesforce::Options::demo(&key);
+    options.ip = common.ip;
+    options.login_port = common.login_port;
+    options.instance_port = instance_port;
+    options.tls = common.tls;
+    options.panel_url.clone_from(&common.panel_url);
+    options.seed = common.seed.unwrap_or(options.seed);
+    options.contacts = common.contacts.unwrap_or(options.contacts);
+    let running = salesforce::Sandbox::start(options).await?;
+    let line = serde_json::json!({
         "login_url": running.login_url, "instance_url": running.instance_url, "console_url": running.console_url,
         "consumer_key": CONSUMER_KEY, "consumer_secret": CONSUMER_SECRET, "username": INTEGRATION_USER,
     });
-    // One line that another process can wait for and read.
-    println!("{ready}");
+    ready(&common, running.ca_pem.as_ref(), &line)?;
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+async fn dynamics(Dynamics { common, org_port }: Dynamics) -> anyhow::Result<()> {
+    let key = app_key(&common)?;
+    let mut options = dynamics::Options::demo(&key);
+    options.ip = common.ip;
+    options.login_port = common.login_port;
+    options.org_port = org_port;
+    options.tls = common.tls;
+    options.panel_url.clone_from(&common.panel_url);
+    options.seed = common.seed.unwrap_or(options.seed);
+    options.contacts = common.contacts.unwrap_or(options.contacts);
+    let running = dynamics::Sandbox::start(options).await?;
+    let line = serde_json::json!({
+        "authority_url": running.authority_url, "org_url": running.org_url, "console_url": running.console_url,
+        "tenant": dynamics::TENANT, "client_id": dynamics::CLIENT_ID, "client_secret": dynamics::CLIENT_SECRET,
+    });
+    ready(&common, running.ca_pem.as_ref(), &line)?;
     tokio::signal::ctrl_c().await?;
     Ok(())
 }

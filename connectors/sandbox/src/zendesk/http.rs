@@ -356,9 +356,7 @@ async fn faulty(shared: &Arc<Shared>, fault: &Any, call: &Call, bearer: Option<&
         // Kept apart from the list, or faults of other CRMs.
         Any::Common(Fault::Latency { .. })
         | Any::Special(Special::TokenRefused { .. } | Special::DuplicatesDetected | Special::UpsertRace)
-        | Any::Dynamics(_) => {
-            Outcome::Answer(shared.world().answer(call))
-        }
+        | Any::Dynamics(_) => Outcome::Answer(shared.world().answer(call)),
     }
 }
 
