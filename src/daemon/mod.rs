@@ -204,7 +204,7 @@ fn lanes(core: &Core, operations: &measured::Operations) -> anyhow::Result<Vec<A
                 drive: core.handle.clone(),
                 pops: pops.clone(),
                 clock: core.clock.clone(),
-                settings: core.settings.dispatch.clone(),
+                settings: core.settings.dispatch.with(connection),
                 chance: Arc::new(rand::random::<f64>),
             }));
         }

@@ -60,9 +60,7 @@ impl Gate {
         if self.half_open && kind == Kind::Log && under_way > 0 {
             return Err(Millis(250));
         }
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds between two calls fit a double exactly")]
-        let gained = now.since(self.filled_at).0 as f64 * self.per_ms;
-        self.tokens = (self.tokens + gained).min(self.burst);
+        self.tokens = self.left(now);
         self.filled_at = self.filled_at.max(now);
         let floor = match kind {
             Kind::Pop => 1.0,
@@ -79,6 +77,13 @@ impl Gate {
         }
         self.tokens -= 1.0;
         Ok(())
+    }
+
+    /// Requests that may be made at once, as things stand.
+    pub(super) fn left(&self, now: Timestamp) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds between two calls fit a double exactly")]
+        let gained = now.since(self.filled_at).0 as f64 * self.per_ms;
+        (self.tokens + gained).min(self.burst)
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -161,6 +166,9 @@ mod tests {
         let logs = (0..100).filter(|_| gate.pass(Timestamp(0), Kind::Log, 0).is_ok()).count();
         let pops = (0..100).filter(|_| gate.pass(Timestamp(0), Kind::Pop, 0).is_ok()).count();
         assert_eq!((logs, pops), (30, 10));
+        assert!(gate.left(Timestamp(0)) < 1.0, "{}", gate.left(Timestamp(0)));
+        assert!((gate.left(Timestamp(500)) - 10.0).abs() < 1e-9, "twenty a second come back");
+        assert!((gate.left(Timestamp(60_000)) - 40.0).abs() < 1e-9, "and no more than fit");
         assert_eq!(gate.pass(Timestamp(50), Kind::Pop, 0), Ok(()));
     }
 

@@ -12,7 +12,7 @@ use super::gate::{Kind, back_off};
 use super::ledger::Row;
 use super::{Counts, Lane};
 use crate::bus::Feed;
-use crate::journal::{Delivery, DeliveryState, Error, Reader, Want};
+use crate::journal::{Delivery, DeliveryState, Error, Reader, Recorded, Want};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) async fn run(lane: Arc<Lane>, mut feed: Feed, stop: CancellationToken) {
     let parts = &lane.parts;
     let reader = Reader::Logs(parts.info.id.clone());
-    let mut cursor = Cursor { at: Seq(0), kept: Seq(0), known: false, reach: Seq(0) };
+    let mut cursor = Cursor { at: Seq(0), kept: Seq(0), known: false, in_settings: false, reach: Seq(0) };
     let mut flights: JoinSet<InteractionId> = JoinSet::new();
     let mut under_way = UnderWay::new();
     while !stop.is_cancelled() {
@@ -86,6 +86,8 @@ struct Cursor {
     kept: Seq,
     /// The stored place has been asked for.
     known: bool,
+    /// The connection stands in the settings that were in effect there.
+    in_settings: bool,
     /// How far to read.
     reach: Seq,
 }
@@ -131,7 +133,7 @@ async fn take_in(lane: &Lane, reader: &Reader, cursor: &mut Cursor) -> Result<()
     let parts = &lane.parts;
     if !cursor.known {
         let at = parts.store.cursor(&parts.tenant, reader).await?;
-        *cursor = Cursor { at, kept: at, known: true, reach: cursor.reach };
+        *cursor = Cursor { at, kept: at, known: true, in_settings: at > Seq(0), reach: cursor.reach };
     }
     if cursor.at >= cursor.reach {
         return Ok(());
@@ -139,24 +141,39 @@ async fn take_in(lane: &Lane, reader: &Reader, cursor: &mut Cursor) -> Result<()
     let mut rows = parts.store.read(&parts.tenant, cursor.at, PAGE).await?;
     rows.retain(|row| row.seq <= cursor.reach);
     let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
-    let wants: Vec<Want> = rows
-        .iter()
-        .filter_map(|row| match &row.event {
-            Event::InteractionClosed { interaction, conversation, log: true, .. } => {
-                Some(want_of(lane, *interaction, *conversation, row.seq.0))
-            }
-            _ => None,
-        })
-        .collect();
-    if !wants.is_empty() || last.0 - cursor.kept.0 >= CURSOR_LAG_MAX {
-        parts.store.want(&parts.tenant, &wants, reader, last).await?;
-        cursor.kept = last;
+    let (wants, keep) = wants_of(lane, cursor, &rows);
+    if !wants.is_empty() || keep.0.saturating_sub(cursor.kept.0) >= CURSOR_LAG_MAX {
+        parts.store.want(&parts.tenant, &wants, reader, keep).await?;
+        cursor.kept = keep;
     }
     cursor.at = last;
     for want in wants {
         tell_state(lane, want.interaction, LogState::Sending).await;
     }
     Ok(())
+}
+
+/// What these rows want sent, and up to where the cursor may be kept. A connection gets logs from the moment it stands
+/// in the settings: a CRM that is added later is not flooded with the past. The cursor is kept only where the
+/// connection stood in the settings, so that a start from there may take that for granted.
+fn wants_of(lane: &Lane, cursor: &mut Cursor, rows: &[Recorded]) -> (Vec<Want>, Seq) {
+    let mut wants = Vec::new();
+    let mut keep = cursor.kept;
+    for row in rows {
+        match &row.event {
+            Event::Configured { policy } => {
+                cursor.in_settings = policy.connections.iter().any(|c| c.id == lane.parts.info.id);
+            }
+            Event::InteractionClosed { interaction, conversation, log: true, .. } if cursor.in_settings => {
+                wants.push(want_of(lane, *interaction, *conversation, row.seq.0));
+            }
+            _ => {}
+        }
+        if cursor.in_settings {
+            keep = row.seq;
+        }
+    }
+    (wants, keep)
 }
 
 fn want_of(lane: &Lane, interaction: InteractionId, conversation: ConversationId, version: u64) -> Want {

@@ -98,6 +98,17 @@ impl Counts {
     }
 }
 
+/// A connection's request budget (D13).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// Requests that may be made at once now, with the part of one that has come back already.
+    pub left: f64,
+    /// Requests that may be made at once when none was made for a while.
+    pub burst: u32,
+    /// Requests that come back in a second.
+    pub per_second: u32,
+}
+
 /// What a lane is made from.
 pub struct Parts {
     /// Which contact centre.
@@ -116,7 +127,7 @@ pub struct Parts {
     pub pops: Arc<dyn Pops>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Patience.
+    /// Patience, with this connection's own budget.
     pub settings: settings::Dispatch,
     /// Jitter.
     pub chance: Chance,
@@ -166,6 +177,14 @@ impl Lane {
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
         &self.parts.tenant
+    }
+
+    /// What is left of the request budget.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        let settings = &self.parts.settings;
+        let left = self.gate().left(self.parts.clock.now());
+        Budget { left, burst: settings.budget_burst, per_second: settings.budget_per_second }
     }
 
     /// Why nothing is sent to the CRM at present, in words; `None` when all is well.

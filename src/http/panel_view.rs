@@ -203,9 +203,13 @@ pub(super) fn queue_view(engine: &Engine, id: &QueueId, offers: &UnderOffer) -> 
 
 fn logs(engine: &Engine, agent: &AgentId) -> Vec<LogDraft> {
     let entry = |(id, closed): (InteractionId, &tieline_engine::Closed)| {
-        let deliveries = closed.deliveries.iter().map(|(connection, state)| DeliveryEntry {
-            connection: connection.clone(),
-            state: state.clone(),
+        let mut deliveries: Vec<&ConnectionId> = closed.deliveries.keys().collect();
+        // As everything of several connections is shown: in the tenant's order; what has left the settings comes last.
+        let order = &engine.policy().connections;
+        deliveries.sort_by_key(|id| order.iter().position(|c| c.id == **id).unwrap_or(order.len()));
+        let deliveries = deliveries.into_iter().filter_map(|connection| {
+            let state = closed.deliveries.get(connection)?.clone();
+            Some(DeliveryEntry { connection: connection.clone(), state })
         });
         let log = LogEntry {
             interaction: id,

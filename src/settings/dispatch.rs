@@ -1,6 +1,6 @@
 //! Section `dispatch`.
 
-use super::{Problems, Span};
+use super::{Connection, Problems, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -27,7 +27,7 @@ pub struct Dispatch {
     pub breaker_after: u32,
     /// How long an open breaker waits before it lets one try through. Default "15s".
     pub breaker_for: Span,
-    /// Requests a second to one CRM, over time. Default 20.
+    /// Requests a second to one CRM, over time. A connection may have a budget of its own. Default 20.
     pub budget_per_second: u32,
     /// Requests to one CRM at once, before the rate counts. Default 40.
     pub budget_burst: u32,
@@ -65,9 +65,25 @@ impl Dispatch {
         problems.count("dispatch.lookup_concurrency", self.lookup_concurrency.into(), 1..=256);
         problems.count("dispatch.breaker_after", self.breaker_after.into(), 1..=1_000);
         problems.span("dispatch.breaker_for", self.breaker_for, Span::ms(10)..=Span::mins(15));
-        problems.count("dispatch.budget_per_second", self.budget_per_second.into(), 1..=10_000);
-        problems.count("dispatch.budget_burst", self.budget_burst.into(), 1..=10_000);
+        self.validate_budget("dispatch", problems);
+    }
+
+    /// The patience with one connection: the same as with all, and its own budget where it has one.
+    #[must_use]
+    pub fn with(&self, connection: &Connection) -> Self {
+        Self {
+            budget_per_second: connection.budget_per_second.unwrap_or(self.budget_per_second),
+            budget_burst: connection.budget_burst.unwrap_or(self.budget_burst),
+            budget_for_pops: connection.budget_for_pops.unwrap_or(self.budget_for_pops),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn validate_budget(&self, at: &str, problems: &mut Problems) {
+        let per_second = self.budget_per_second.into();
+        problems.count(format!("{at}.budget_per_second"), per_second, 1..=10_000);
+        problems.count(format!("{at}.budget_burst"), self.budget_burst.into(), 1..=10_000);
         let burst = u64::from(self.budget_burst.max(1));
-        problems.count("dispatch.budget_for_pops", self.budget_for_pops.into(), 0..=burst - 1);
+        problems.count(format!("{at}.budget_for_pops"), self.budget_for_pops.into(), 0..=burst - 1);
     }
 }

@@ -74,6 +74,11 @@ impl Settings {
         self.telemetry.validate(&mut problems);
         for (id, tenant) in &self.tenants {
             tenant.validate(id, &mut problems);
+            // Those without a budget of their own have the common one, which was looked at above.
+            for (connection, own) in tenant.connections.iter().filter(|(_, own)| own.has_budget()) {
+                let at = format!("tenants.{id}.connections.{connection}");
+                self.dispatch.with(own).validate_budget(&at, &mut problems);
+            }
         }
         problems.into_result()
     }

@@ -85,6 +85,15 @@ pub struct Connection {
     /// Name as shown. Default: the connection's id.
     #[serde(default)]
     pub name: Option<String>,
+    /// Requests a second to this CRM, over time. Default: `dispatch.budget_per_second`.
+    #[serde(default)]
+    pub budget_per_second: Option<u32>,
+    /// Requests to this CRM at once, before the rate counts. Default: `dispatch.budget_burst`.
+    #[serde(default)]
+    pub budget_burst: Option<u32>,
+    /// Of this CRM's burst, so many are kept for pops and look-ups (D13). Default: `dispatch.budget_for_pops`.
+    #[serde(default)]
+    pub budget_for_pops: Option<u32>,
     /// Settings of the Salesforce connector, as its own README lists them.
     #[serde(default)]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
@@ -140,6 +149,11 @@ impl Connection {
     #[must_use]
     pub fn own(&self) -> Option<&serde_json::Value> {
         self.table(&self.kind)
+    }
+
+    /// Whether it has a budget of its own.
+    pub(super) fn has_budget(&self) -> bool {
+        [self.budget_per_second, self.budget_burst, self.budget_for_pops].iter().any(Option::is_some)
     }
 
     fn table(&self, vendor: &str) -> Option<&serde_json::Value> {

@@ -271,3 +271,23 @@ fn the_schema_says_that_unknown_keys_are_refused() {
         }
     }
 }
+
+// proves D13
+#[test]
+fn a_connection_may_have_a_request_budget_of_its_own() {
+    let text = |own: &str| {
+        format!(
+            "[dispatch]\nbudget_per_second = 30\n[tenants.acme.connections.tickets]\ntype = \"zendesk\"\n{own}\n\
+             [tenants.acme.connections.tickets.zendesk]\n"
+        )
+    };
+    let settings = load_text(&text("budget_burst = 11"), none()).unwrap();
+    let tickets = &settings.tenants[&"acme".parse().unwrap()].connections[&"tickets".parse().unwrap()];
+    let patience = settings.dispatch.with(tickets);
+    assert_eq!(
+        (patience.budget_per_second, patience.budget_burst, patience.budget_for_pops),
+        (30, 11, settings.dispatch.budget_for_pops)
+    );
+    let said = load_text(&text("budget_burst = 10"), none()).unwrap_err().to_string();
+    assert!(said.contains("tenants.acme.connections.tickets.budget_for_pops"), "{said}");
+}

@@ -49,6 +49,7 @@ pub(crate) struct World {
     pub(crate) hub: Hub,
     pub(crate) auth: Arc<Auth>,
     pub(crate) drive: Handle,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) http: reqwest::Client,
     pub(crate) drain: CancellationToken,
@@ -79,7 +80,8 @@ pub(crate) async fn world(more: &str) -> World {
     let hub = Hub::new(Arc::clone(&store));
     let policies = settings.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.policy())).collect();
     let time: Arc<dyn Clock> = clock.clone();
-    let (engines, drive) = Drive::open(store, time.clone(), hub.observer(), policies, || 7).await.unwrap();
+    let (engines, drive) =
+        Drive::open(Arc::clone(&store), time.clone(), hub.observer(), policies, || 7).await.unwrap();
     tokio::spawn(engines.run(std::future::pending()));
     let auth = Arc::new(Auth::new(&settings, &[7; 32], time.clone()).unwrap());
     let parts = Parts {
@@ -99,7 +101,7 @@ pub(crate) async fn world(more: &str) -> World {
     let origin = edge.origin().to_owned();
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let edge = tokio::spawn(edge.run(drain.clone(), close.clone()));
-    World { public, admin, origin, hub, auth, drive, clock, http, drain, close, edge }
+    World { public, admin, origin, hub, auth, drive, store, clock, http, drain, close, edge }
 }
 
 /// The end of a call; what else an envelope can mean is the bus's to test.
@@ -138,7 +140,11 @@ impl World {
     }
 
     pub(crate) async fn start_chat(&self, tenant: &str, name: &str) -> (String, String) {
-        let body = json!({ "id": Uuid::new_v4(), "queue": "support", "person": { "name": name } });
+        self.start_chat_as(tenant, json!({ "name": name })).await
+    }
+
+    pub(crate) async fn start_chat_as(&self, tenant: &str, person: Value) -> (String, String) {
+        let body = json!({ "id": Uuid::new_v4(), "queue": "support", "person": person });
         let answer = self.post(&format!("/api/v1/{tenant}/chats"), &body).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         let answer: Value = answer.json().await.unwrap();
