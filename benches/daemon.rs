@@ -167,7 +167,7 @@ async fn pops(broker: &Broker, centre: &Centre, daemon: &Daemon) -> Vec<Duration
         let record = centre.crm.add_contact(&format!("Caller {n}"), None, Some(&number)).await;
         numbers.push(number);
         let token = daemon.sign_in("demo", &format!("a{n}")).await;
-        let mut panel = Panel::open(&daemon.socket("/ws/agent"), &daemon.url, &token).await;
+        let mut panel = Panel::open(&daemon.socket("/ws/agent"), &daemon.url, &token, None).await;
         let popped = popped.clone();
         tokio::spawn(async move {
             while panel.next().await {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tieline_model::Refusal;
-use tieline_model::live::SignedIn;
+use tieline_model::live::{HostPage, SignedIn};
 use tieline_sandbox::keys::AppKey;
 use tieline_sandbox::salesforce::{CONSUMER_KEY, INTEGRATION_USER, Options, Running, Sandbox};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -36,7 +36,7 @@ fn password_hash() -> &'static str {
 }
 
 /// Making an RSA key takes its time; once is enough.
-fn app_key() -> &'static AppKey {
+pub(crate) fn app_key() -> &'static AppKey {
     static KEY: OnceLock<AppKey> = OnceLock::new();
     KEY.get_or_init(|| AppKey::generate().expect("a key"))
 }
@@ -46,7 +46,8 @@ impl Centre {
         Self::with("").await
     }
 
-    /// With further settings, as TOML; `PASSWORD_HASH` in it becomes the hash of everybody's password.
+    /// With further settings, as TOML; `PASSWORD_HASH` in it becomes the hash of everybody's password, `FOLDER` the
+    /// centre's folder, where `app.pem` is the key of Salesforce's app.
     pub(crate) async fn with(extra: &str) -> Self {
         tieline::daemon::install_crypto();
         let options = Options { contacts: 20, ..Options::demo(app_key()) };
@@ -122,8 +123,17 @@ queues = ["support"]
 password_hash = "{hash}"
 {}
 "#,
-            self.extra.replace("PASSWORD_HASH", hash)
+            self.extra.replace("PASSWORD_HASH", hash).replace("FOLDER", &folder.to_string())
         )
+    }
+
+    /// Starts a daemon on this centre's journal with yet more settings, which stay.
+    #[allow(dead_code, reason = "the benchmark keeps its settings")]
+    pub(crate) async fn daemon_of(&self, more: &str) -> Daemon {
+        let more = more.replace("FOLDER", &self.folder.path().display().to_string());
+        let settings = std::fs::read_to_string(self.settings_file()).expect("settings are there");
+        std::fs::write(self.settings_file(), settings + &more).expect("settings are written");
+        self.daemon().await
     }
 
     /// Starts a daemon on this centre's journal and waits until it is ready.
@@ -213,7 +223,14 @@ impl Daemon {
 
     pub(crate) async fn panel_of(&self, tenant: &str, agent: &str) -> Panel {
         let token = self.sign_in(tenant, agent).await;
-        Panel::open(&self.socket("/ws/agent"), &self.url, &token).await
+        Panel::open(&self.socket("/ws/agent"), &self.url, &token, None).await
+    }
+
+    /// A panel that stands in the page of a connection's CRM.
+    #[allow(dead_code, reason = "the benchmark has one CRM and stands nowhere")]
+    pub(crate) async fn panel_in(&self, agent: &str, host: HostPage) -> Panel {
+        let token = self.sign_in("demo", agent).await;
+        Panel::open(&self.socket("/ws/agent"), &self.url, &token, Some(host)).await
     }
 
     /// An agent's token.

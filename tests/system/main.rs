@@ -8,6 +8,7 @@ mod daemon;
 mod drain;
 mod kill;
 mod panel;
+mod several;
 mod talk;
 mod telemetry;
 mod visitor;

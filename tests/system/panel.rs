@@ -7,7 +7,7 @@
 
 use futures::{SinkExt, StreamExt};
 use std::time::Duration;
-use tieline_model::live::{AgentDeed, Change, ItemMessages, PanelFrame, PanelSays, PanelView};
+use tieline_model::live::{AgentDeed, Change, HostPage, ItemMessages, PanelFrame, PanelSays, PanelView};
 use tieline_model::{CommandId, InteractionId, Refusal};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -23,6 +23,9 @@ pub(crate) struct Panel {
     pub(crate) view: PanelView,
     pub(crate) pops: Vec<PanelFrame>,
     pub(crate) typing: Vec<InteractionId>,
+    /// How long each deed waited for its answer.
+    #[allow(dead_code, reason = "only some measure")]
+    pub(crate) waits: Vec<Duration>,
     seq: u64,
     answers: Vec<(CommandId, Option<Refusal>)>,
 }
@@ -54,14 +57,15 @@ pub(crate) async fn hear<T: serde::de::DeserializeOwned>(socket: &mut Socket) ->
 }
 
 impl Panel {
-    pub(crate) async fn open(socket_url: &str, origin: &str, token: &str) -> Self {
+    pub(crate) async fn open(socket_url: &str, origin: &str, token: &str, host: Option<HostPage>) -> Self {
         let mut socket = connect(socket_url, origin).await;
-        say(&mut socket, &PanelSays::Hello { token: token.to_owned(), can_pop: true, host: None }).await;
+        say(&mut socket, &PanelSays::Hello { token: token.to_owned(), can_pop: true, host }).await;
         loop {
             match hear(&mut socket).await.expect("a snapshot") {
                 PanelFrame::Snapshot { seq, view, .. } => {
                     let (pops, typing, answers) = (Vec::new(), Vec::new(), Vec::new());
-                    return Self { socket, view: *view, pops, typing, seq, answers };
+                    let waits = Vec::new();
+                    return Self { socket, view: *view, pops, typing, waits, seq, answers };
                 }
                 PanelFrame::Bye { reason, .. } => panic!("turned away: {reason}"),
                 _ => {}
@@ -76,9 +80,11 @@ impl Panel {
     }
 
     pub(crate) async fn tries_as(&mut self, id: CommandId, deed: AgentDeed) -> Result<(), Refusal> {
+        let said = std::time::Instant::now();
         say(&mut self.socket, &PanelSays::Do { id: id.clone(), deed }).await;
         loop {
             if let Some(at) = self.answers.iter().position(|(of, _)| *of == id) {
+                self.waits.push(said.elapsed());
                 return self.answers.remove(at).1.map_or(Ok(()), Err);
             }
             assert!(self.next().await, "the socket closed before the answer");

@@ -1,0 +1,314 @@
+//! One contact centre with several CRMs at once: each pops in its own page and gets its own record, and trouble in one
+//! is no trouble in another, nor for the agents.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test waits for one kind of frame and lets the others pass"
+)]
+
+use crate::daemon::{Centre, Daemon, app_key};
+use crate::panel::Panel;
+use crate::talk::available;
+use crate::visitor::{Visitor, person};
+use serde_json::json;
+use std::any::Any;
+use std::time::{Duration, Instant};
+use tieline_connector_api::sandbox::{Fault, Sandbox};
+use tieline_model::InteractionId;
+use tieline_model::crm::{LogState, PopTarget};
+use tieline_model::live::{AgentDeed, HostPage, PanelFrame};
+use tieline_sandbox::salesforce;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A CRM of the centre.
+struct Crm {
+    connection: &'static str,
+    vendor: &'static str,
+    stand_in: Box<dyn Sandbox>,
+    /// What the daemon must know of it; nothing for the one the centre has anyway.
+    settings: String,
+    _running: Option<Box<dyn Any + Send>>,
+}
+
+impl Crm {
+    async fn salesforce(connection: &'static str) -> Self {
+        let options = salesforce::Options { contacts: 20, ..salesforce::Options::demo(app_key()) };
+        let org = salesforce::Sandbox::start(options).await.expect("the sandbox starts");
+        let settings = format!(
+            r#"
+[tenants.demo.connections.{connection}]
+type = "salesforce"
+[tenants.demo.connections.{connection}.salesforce]
+login_url = "{}"
+consumer_key = "{}"
+username = "{}"
+private_key_file = "FOLDER/app.pem"
+"#,
+            org.login_url,
+            salesforce::CONSUMER_KEY,
+            salesforce::INTEGRATION_USER,
+        );
+        let stand_in = Box::new(org.sandbox.clone());
+        Self { connection, vendor: "salesforce", stand_in, settings, _running: Some(Box::new(org)) }
+    }
+
+    fn host(&self) -> HostPage {
+        let connection = self.connection.parse().expect("a connection id");
+        HostPage { vendor: self.vendor.to_owned(), connection: Some(connection) }
+    }
+}
+
+/// The centre's own Salesforce first, as the order of ids has it, then these.
+async fn centre_with(mut others: Vec<Crm>) -> (Centre, Vec<Crm>) {
+    let settings: String = others.iter().map(|crm| crm.settings.as_str()).collect();
+    let centre = Centre::with(&settings).await;
+    let (connection, vendor, settings) = ("crm", "salesforce", String::new());
+    let stand_in = Box::new(centre.crm.clone());
+    others.insert(0, Crm { connection, vendor, stand_in, settings, _running: None });
+    (centre, others)
+}
+
+/// The same customer in every CRM; her record's id in each.
+async fn known_everywhere(crms: &[Crm]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for crm in crms {
+        let phone = Some("+44 20 7946 0321");
+        ids.push(crm.stand_in.add_contact("Amara Obi", Some("amara@obi.example"), phone).await);
+    }
+    ids
+}
+
+/// A panel that somebody has open in another window: it takes in what comes.
+struct Window {
+    stop: CancellationToken,
+    task: JoinHandle<Panel>,
+}
+
+impl Window {
+    fn open(mut panel: Panel) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stopped.cancelled() => return panel,
+                    open = panel.next() => assert!(open, "the daemon closed a panel that reads along"),
+                }
+            }
+        });
+        Self { stop, task }
+    }
+
+    async fn close(self) -> Panel {
+        self.stop.cancel();
+        self.task.await.expect("no panic")
+    }
+}
+
+/// The records that opened in a panel for an interaction, by connection.
+fn popped(panel: &Panel, id: InteractionId) -> Vec<(String, String)> {
+    let pops = panel.pops.iter().filter_map(|pop| match pop {
+        PanelFrame::Pop { interaction, connection, target: PopTarget::Record { record, .. }, .. }
+            if *interaction == id =>
+        {
+            Some((connection.to_string(), record.id.to_string()))
+        }
+        PanelFrame::Pop { interaction, connection, target, .. } if *interaction == id => {
+            Some((connection.to_string(), format!("{target:?}")))
+        }
+        _ => None,
+    });
+    pops.collect()
+}
+
+/// How many of the connections have an interaction's log.
+fn saved(panel: &Panel, id: InteractionId) -> usize {
+    let log = panel.view.logs.iter().find(|log| log.interaction == id);
+    let states = log.into_iter().flat_map(|log| &log.deliveries);
+    states.filter(|delivery| matches!(delivery.state, LogState::Saved { .. })).count()
+}
+
+/// One chat from the offer to the end of wrap-up, with everything an agent does in it.
+async fn chat(daemon: &Daemon, anna: &mut Panel) -> InteractionId {
+    let mut visitor = Visitor::starts(daemon, "support", person("Amara Obi", "amara@obi.example")).await;
+    let chat = visitor.interaction;
+    let offer = anna.until("an offer", |p| p.view.offer.as_ref().map(|o| o.offer)).await;
+    anna.does(AgentDeed::AcceptOffer { offer }).await;
+    visitor.writes("Where is my parcel?").await;
+    anna.does(AgentDeed::Send { interaction: chat, text: "It left this morning.".into() }).await;
+    let codes = vec!["delivery".to_owned()];
+    anna.does(AgentDeed::EndChat { interaction: chat }).await;
+    let remarks = tieline_model::content::Remarks::default();
+    anna.does(AgentDeed::Classify { interaction: chat, codes, remarks }).await;
+    anna.does(AgentDeed::CompleteWrapUp { interaction: chat }).await;
+    chat
+}
+
+/// Each CRM has exactly one record of each chat, and no other.
+async fn one_record_each(crms: &[Crm], chats: &[InteractionId]) {
+    let mut expected: Vec<String> = chats.iter().map(ToString::to_string).collect();
+    expected.sort();
+    for crm in crms {
+        let mut keys: Vec<String> = crm.stand_in.log_records().await.into_iter().map(|r| r.key).collect();
+        keys.sort();
+        assert_eq!(keys, expected, "the records in {}", crm.connection);
+    }
+}
+
+fn longest(waits: &[Duration]) -> Duration {
+    waits.iter().max().copied().unwrap_or_default()
+}
+
+fn median(waits: &[Duration]) -> Duration {
+    let mut waits = waits.to_vec();
+    waits.sort();
+    waits.get(waits.len() / 2).copied().unwrap_or_default()
+}
+
+/// A chat and a call pop three records in three pages, and the chat becomes three records, one each.
+async fn pops_and_records(others: Vec<Crm>) {
+    let (centre, crms) = centre_with(others).await;
+    let daemon = centre.daemon().await;
+    let ids = known_everywhere(&crms).await;
+    let mut anna = daemon.panel_in("anna", crms[0].host()).await;
+    let mut windows = Vec::new();
+    for crm in &crms[1..] {
+        windows.push(daemon.panel_in("anna", crm.host()).await);
+    }
+    available(&mut anna).await;
+    let chat = chat(&daemon, &mut anna).await;
+    let data = json!({ "call": "c-1", "from": "+442079460321", "to": "+442079460000", "agents": ["201"] });
+    daemon.call("ringing", data).await;
+    let call = anna.until("the call", |p| p.view.calls.first().map(|c| c.interaction)).await;
+    for id in [chat, call] {
+        anna.until("the record in the first page", |p| popped(p, id).first().cloned()).await;
+        for window in &mut windows {
+            window.until("the record in another page", |p| popped(p, id).first().cloned()).await;
+        }
+    }
+    daemon.call("answered", json!({ "call": "c-1", "agent": "anna" })).await;
+    daemon.call("ended", json!({ "call": "c-1" })).await;
+    anna.until("each connection's record", |p| (saved(p, chat) == crms.len()).then_some(())).await;
+    anna.until("no card", |p| p.view.calls.is_empty().then_some(())).await;
+    let pages = std::iter::once(&anna).chain(&windows);
+    for ((crm, id), page) in crms.iter().zip(&ids).zip(pages) {
+        let own = [(crm.connection.to_owned(), id.clone())];
+        assert_eq!(popped(page, chat), own, "the chat in the page of {}", crm.connection);
+        assert_eq!(popped(page, call), own, "the call in the page of {}", crm.connection);
+    }
+    one_record_each(&crms, &[chat]).await;
+    daemon.stop().await;
+}
+
+// proves D0, D1, D3, D6, D7, E2
+#[tokio::test]
+async fn three_orgs_of_one_vendor_pop_and_log_beside_each_other() {
+    pops_and_records(vec![Crm::salesforce("east").await, Crm::salesforce("north").await]).await;
+}
+
+/// Chats while all is well, then chats while every CRM is in trouble of its own: none of the agent's deeds waits for a
+/// CRM, and in the end each CRM has one record of each chat.
+async fn trouble_everywhere(others: Vec<Crm>, trouble: impl AsyncFn(&[Crm])) {
+    const CHATS: usize = 6;
+    let (centre, crms) = centre_with(others).await;
+    let daemon = centre.daemon().await;
+    known_everywhere(&crms).await;
+    let mut anna = daemon.panel_in("anna", crms[0].host()).await;
+    let mut windows = Vec::new();
+    for crm in &crms[1..] {
+        windows.push(Window::open(daemon.panel_in("anna", crm.host()).await));
+    }
+    available(&mut anna).await;
+    let mut chats = Vec::new();
+    for _ in 0..CHATS {
+        chats.push(chat(&daemon, &mut anna).await);
+    }
+    for id in &chats {
+        anna.until("each connection's record", |p| (saved(p, *id) == crms.len()).then_some(())).await;
+    }
+    let calm = std::mem::take(&mut anna.waits);
+
+    trouble(&crms).await;
+    let began = Instant::now();
+    let over = began + if std::env::var_os("TIELINE_LONG").is_some() { FIVE_MINUTES } else { A_WHILE };
+    let before = chats.len();
+    for _ in 0..CHATS {
+        chats.push(chat(&daemon, &mut anna).await);
+    }
+    let troubled = std::mem::take(&mut anna.waits);
+    // Read on meanwhile, or the daemon's pings go unanswered.
+    while let Ok(open) = tokio::time::timeout_at(over.into(), anna.next()).await {
+        assert!(open, "the panel's socket closed during the trouble");
+    }
+    let late: usize = chats[before..].iter().map(|id| crms.len() - saved(&anna, *id)).sum();
+    assert!(late > 0, "nobody was in trouble");
+    for crm in &crms {
+        crm.stand_in.clear_faults().await;
+    }
+    let cleared = Instant::now();
+    for id in &chats[before..] {
+        anna.until("each connection's record, late", |p| (saved(p, *id) == crms.len()).then_some(())).await;
+    }
+    println!(
+        "{} deeds: calm median {:?}, longest {:?}; in trouble median {:?}, longest {:?}; {late} logs were late after \
+         {:?}, all there {:?} after the end of it",
+        calm.len(),
+        median(&calm),
+        longest(&calm),
+        median(&troubled),
+        longest(&troubled),
+        cleared - began,
+        cleared.elapsed(),
+    );
+    one_record_each(&crms, &chats).await;
+    // A deed that waited for a CRM would wait for seconds.
+    let limit = (5 * longest(&calm)).max(Duration::from_millis(250));
+    assert!(longest(&troubled) <= limit, "a deed waited {:?}, more than {limit:?}", longest(&troubled));
+    for window in windows {
+        window.close().await;
+    }
+    daemon.stop().await;
+}
+
+/// How long trouble lasts, unless the long tier runs.
+const A_WHILE: Duration = Duration::from_secs(6);
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+/// More requests than a test makes.
+const EVERY: u32 = 1_000_000;
+
+// proves D6, D7, D8
+#[tokio::test]
+async fn limits_stalls_and_locks_in_three_orgs_keep_no_agent_waiting_and_lose_no_record() {
+    let others = vec![Crm::salesforce("east").await, Crm::salesforce("north").await];
+    trouble_everywhere(others, async |crms: &[Crm]| {
+        crms[0].stand_in.inject(Fault::Locked, 4).await;
+        crms[1].stand_in.inject(Fault::SavedThenDropped, 1).await;
+        crms[1].stand_in.inject(Fault::Stall { ms: 4_000 }, 2).await;
+        crms[2].stand_in.inject(Fault::Limited { retry_after_s: Some(1) }, EVERY).await;
+    })
+    .await;
+}
+
+// proves D6
+#[tokio::test]
+async fn a_crm_that_joins_later_gets_what_comes_and_not_what_was() {
+    let (centre, crms) = centre_with(Vec::new()).await;
+    let daemon = centre.daemon().await;
+    let mut anna = daemon.panel_in("anna", crms[0].host()).await;
+    available(&mut anna).await;
+    let before = chat(&daemon, &mut anna).await;
+    anna.until("its record", |p| (saved(p, before) == 1).then_some(())).await;
+    daemon.stop().await;
+
+    let east = Crm::salesforce("east").await;
+    let daemon = centre.daemon_of(&east.settings).await;
+    let mut anna = daemon.panel_in("anna", crms[0].host()).await;
+    available(&mut anna).await;
+    let after = chat(&daemon, &mut anna).await;
+    anna.until("both records", |p| (saved(p, after) == 2).then_some(())).await;
+    one_record_each(&[east], &[after]).await;
+    one_record_each(&crms, &[before, after]).await;
+    daemon.stop().await;
+}
