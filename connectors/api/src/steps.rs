@@ -126,6 +126,26 @@ impl<'a> Steps<'a> {
         .await
     }
 
+    /// Remembers a call that is about to be sent, whose body is to be repeated byte for byte while its answer is not
+    /// known; `also` changes what is remembered beside it.
+    ///
+    /// # Errors
+    /// The ledger could not be saved: the call must not be sent.
+    pub async fn about_to_repeat(
+        &mut self,
+        step: &str,
+        body: String,
+        also: impl FnOnce(&mut Progress),
+    ) -> Outcome<()> {
+        let (pending, version) = (Pending { step: step.to_owned(), body }, self.version);
+        self.remember(|p| {
+            set(p, VERSION, &version.to_string());
+            p.pending = Some(pending);
+            also(p);
+        })
+        .await
+    }
+
     /// Remembers that this version of the log is through.
     ///
     /// # Errors
@@ -218,8 +238,13 @@ impl<'a> Steps<'a> {
 
 /// Replaces the one step that has this prefix.
 pub fn set(progress: &mut Progress, prefix: &str, value: &str) {
-    progress.done.retain(|step| !step.starts_with(prefix));
+    forget(progress, prefix);
     progress.done.insert(format!("{prefix}{value}"));
+}
+
+/// Takes away every step that has this prefix.
+pub fn forget(progress: &mut Progress, prefix: &str) {
+    progress.done.retain(|step| !step.starts_with(prefix));
 }
 
 /// Remembers values that do not go into their fields, so that they are not tried with every later fact.
@@ -259,6 +284,19 @@ mod tests {
         assert_eq!(sifted.kept, [("title".to_owned(), digest("k", "title", &json!("two")))]);
         steps.remember(|p| keep(p, sifted.kept)).await.unwrap();
         assert_eq!(steps.changed(changed, &Tried::new()), fields(&[("text", "b")]));
+    }
+
+    #[tokio::test]
+    async fn a_body_to_be_repeated_is_kept_as_it_is_with_what_belongs_to_it() {
+        let mut ledger = MemoryLedger::default();
+        let mut steps = Steps::new("k".into(), 7, &mut ledger, digest);
+        let body = "{ \"a\" : 1 }";
+        steps.about_to_repeat("own", body.into(), |p| set(p, "at:", "5")).await.unwrap();
+        assert_eq!(steps.now().pending.as_ref().map(|p| p.body.as_str()), Some(body));
+        assert_eq!(steps.value_of("at:").as_deref(), Some("5"));
+        steps.remember(|p| forget(p, "at:")).await.unwrap();
+        assert_eq!(steps.value_of("at:"), None);
+        assert!(Steps::new("k".into(), 6, &mut ledger, digest).is_outdated());
     }
 
     // proves D6
