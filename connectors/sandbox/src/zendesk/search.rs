@@ -263,13 +263,23 @@ impl World {
             "via" => k.channel == t.value,
             "created" | "created_at" => compare(t.op, &stamp(k.created_at), &t.value),
             "updated" | "updated_at" => compare(t.op, &stamp(k.updated_at), &t.value),
-            "" => t.value.parse() == Ok(k.id) || wordy(t, &k.subject) || wordy(t, &k.description),
+            "" => {
+                let said = || self.comments_known(k).any(|body| wordy(t, body));
+                t.value.parse() == Ok(k.id) || wordy(t, &k.subject) || wordy(t, &k.description) || said()
+            }
             key => {
                 let field = key.strip_prefix("custom_field_").and_then(|id| id.parse::<u64>().ok());
                 let value = field.and_then(|id| k.custom_fields.get(&id)).and_then(Value::as_str);
                 field.is_some() && none_or(value, t)
             }
         }
+    }
+
+    /// What was said in comments that the index knows of: those as old as its copy of the ticket.
+    fn comments_known(&self, ticket: &Ticket) -> impl Iterator<Item = &str> {
+        let known = ticket.updated_at + time::Duration::SECOND;
+        let all = self.account.comments.get(&ticket.id).into_iter().flatten();
+        all.filter(move |comment| comment.at <= known).map(|comment| comment.body.as_str())
     }
 
     /// A person on a ticket: by id, e-mail or name.
