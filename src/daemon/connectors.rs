@@ -29,6 +29,16 @@ pub(super) fn build(
                 .with_context(|| format!("connections.{id}.salesforce"))?;
             Ok(Arc::new(connector))
         }
-        other => bail!("connections.{id}.type is \"{other}\"; this build has: salesforce"),
+        "zendesk" => {
+            let mut settings: tieline_zendesk::Settings =
+                serde_json::from_value(own).with_context(|| format!("connections.{id}.zendesk"))?;
+            if settings.default_country.is_none() {
+                settings.default_country.clone_from(&tenant.default_country);
+            }
+            let connector = tieline_zendesk::Zendesk::new(settings, clock.clone(), Limits::default())
+                .with_context(|| format!("connections.{id}.zendesk"))?;
+            Ok(Arc::new(connector))
+        }
+        other => bail!("connections.{id}.type is \"{other}\"; this build has: salesforce, zendesk"),
     }
 }

@@ -51,7 +51,13 @@ const ROOMS: [Room; 8] = [
     Room {
         name: "daemon",
         rooms: &["journal", "drive", "bus", "dispatch", "auth", "http"],
-        crates: &["tieline_engine", "tieline_connector_api", "tieline_salesforce", "tieline_sandbox"],
+        crates: &[
+            "tieline_engine",
+            "tieline_connector_api",
+            "tieline_salesforce",
+            "tieline_sandbox",
+            "tieline_zendesk",
+        ],
     },
 ];
 
