@@ -3,6 +3,7 @@
 use crate::settings::{Connection, Tenant};
 use anyhow::{Context, bail};
 use std::sync::Arc;
+use std::time::Duration;
 use tieline_connector_api::Connector;
 use tieline_connector_api::client::Limits;
 use tieline_model::{Clock, ConnectionId};
@@ -39,6 +40,19 @@ pub(super) fn build(
                 .with_context(|| format!("connections.{id}.zendesk"))?;
             Ok(Arc::new(connector))
         }
-        other => bail!("connections.{id}.type is \"{other}\"; this build has: salesforce, zendesk"),
+        "dynamics" => {
+            let mut settings: tieline_dynamics::Settings =
+                serde_json::from_value(own).with_context(|| format!("connections.{id}.dynamics"))?;
+            if settings.default_country.is_none() {
+                settings.default_country.clone_from(&tenant.default_country);
+            }
+            // Dataverse works up to two minutes on a write, and giving up earlier would not stop it; how long dispatch
+            // waits is `dispatch.operation_within`.
+            let limits = Limits { request: Duration::from_secs(120), ..Limits::default() };
+            let connector = tieline_dynamics::Dynamics::new(settings, clock.clone(), limits)
+                .with_context(|| format!("connections.{id}.dynamics"))?;
+            Ok(Arc::new(connector))
+        }
+        other => bail!("connections.{id}.type is \"{other}\"; this build has: salesforce, dynamics, zendesk"),
     }
 }

@@ -54,6 +54,7 @@ const ROOMS: [Room; 8] = [
         crates: &[
             "tieline_engine",
             "tieline_connector_api",
+            "tieline_dynamics",
             "tieline_salesforce",
             "tieline_sandbox",
             "tieline_zendesk",
