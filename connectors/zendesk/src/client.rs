@@ -458,7 +458,10 @@ impl Client {
         let status = answer.status().as_u16();
         let usage = self.note(answer.headers());
         let headers = answer.headers();
-        let retry_after = number(headers, &["retry-after"]);
+        let mut retry_after = number(headers, &["retry-after"]);
+        if status == 429 && retry_after.is_none() {
+            retry_after = number(headers, &["ratelimit-reset", "rate-limit-reset"]);
+        }
         let own_bucket = bucket_is_empty(headers) && usage.is_some_and(|usage| usage.left > 0);
         let repeated = header(headers, "x-idempotency-lookup").is_some_and(|v| v.eq_ignore_ascii_case("hit"));
         let ignored = header(headers, "x-zendesk-api-warn").is_some();

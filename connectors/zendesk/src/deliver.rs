@@ -82,7 +82,10 @@ impl Delivery<'_> {
                 Under::Closed => self.put_own(Some(host)).await?,
                 Under::Gone => self.put_own(None).await?,
             },
-            None => self.put_own(None).await?,
+            None => {
+                self.put_own(None).await?;
+                self.point().await?;
+            }
         }
         self.put_call().await?;
         self.steps.through().await?;

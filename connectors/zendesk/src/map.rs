@@ -225,6 +225,15 @@ pub(crate) fn later_words(log: &Log, settings: &Settings, said: bool, footer: &s
     words(log, settings, made, Some(footer), false)
 }
 
+/// A comment that says where an interaction's own ticket is.
+pub(crate) fn pointer(log: &Log, own: u64) -> Words {
+    let footer = footer(&log.key(), "elsewhere");
+    Words {
+        body: format!("{} {} is kept in {}\n\n{footer}", account::channel(log), log.key(), label(own)),
+        file: None,
+    }
+}
+
 /// A comment as Zendesk takes it. It says that it is private each time: the customer must never be mailed a log, and
 /// what is not said is inherited from the comment before (sheet 2.3).
 pub(crate) fn comment(words: &str, author: Option<u64>, upload: Option<&str>) -> Value {

@@ -1,5 +1,5 @@
-//! A log under somebody else's ticket, which the customer named: one private comment, and another for later facts.
-//! The ticket's subject, fields, tags and status are other people's.
+//! A log under somebody else's ticket, which the customer named: one private comment, and another for later facts; or
+//! a word about where the log is, when the ticket was named too late. The ticket's subject, fields, tags and status are other people's.
 
 use crate::client::{DEAD_REFERENCE, is_rejected};
 use crate::deliver::{AT, Delivery, Draft, MARK, SAID, UNDER, closed};
@@ -10,6 +10,8 @@ use tieline_connector_api::steps::{Fields, forget, set};
 
 /// Step of a comment under somebody else's ticket.
 const NOTE: &str = "note";
+/// In `Progress::done`: the ticket, named late, that says where ours is.
+const POINTED: &str = "pointed:";
 
 /// What became of putting a log under somebody else's ticket.
 pub(crate) enum Under {
@@ -64,6 +66,30 @@ impl Delivery<'_> {
             })
             .await?;
         Ok(Under::Done)
+    }
+
+    /// A ticket that was named after ours was made: a private comment there says where the log is. What cannot take
+    /// it is left alone.
+    pub(crate) async fn point(&mut self) -> Outcome<()> {
+        let own = self.ticket_id()?;
+        let named = self.log.case.as_ref().and_then(|case| map::id_in(case, TICKET));
+        let Some(named) = named.filter(|named| *named != own) else { return Ok(()) };
+        if self.steps.value_of(POINTED) == Some(named.to_string()) {
+            return Ok(());
+        }
+        let ticket = self.crm.client.ticket(named).await?;
+        if let Some(ticket) = ticket.filter(|ticket| !map::is_closed(ticket)) {
+            let words = map::pointer(self.log, own);
+            if !self.crm.bodies(named).await?.iter().any(|body| body.trim() == words.body) {
+                self.note(named, &ticket, words).await?;
+            }
+        }
+        self.steps
+            .remember(|p| {
+                set(p, POINTED, &named.to_string());
+                p.pending = None;
+            })
+            .await
     }
 
     /// The ticket that was named cannot have the log.

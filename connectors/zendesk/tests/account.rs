@@ -448,6 +448,32 @@ async fn a_log_moves_when_another_ticket_is_named_and_nothing_stays_behind() {
     }
 }
 
+// proves D6
+#[tokio::test]
+async fn a_ticket_named_afterwards_says_once_where_ours_is() {
+    let account = Account::plain().await;
+    let connector = account.connect();
+    let host = connector.upsert_log(&log(), &mut MemoryLedger::default()).await.unwrap();
+    let (mut log, mut ledger) = (log(), MemoryLedger::default());
+    let own = connector.upsert_log(&log, &mut ledger).await.unwrap();
+    log.case = Some(host.record.clone());
+    // Its answer is lost once, and it is said once all the same.
+    log.version = 2;
+    account.sandbox().inject(Fault::SavedThenDropped, 1).await;
+    let failure = connector.upsert_log(&log, &mut ledger).await.unwrap_err();
+    assert!(matches!(failure, Failure::Retry { known: Known::Unknown, .. }), "{failure:?}");
+    for version in 2..4 {
+        log.version = version;
+        assert_eq!(connector.upsert_log(&log, &mut ledger).await.unwrap().record, own.record);
+    }
+    let said = bodies(&account.ticket(&host.record).await);
+    let pointing: Vec<_> = said.iter().filter(|body| body.contains(&own.label)).collect();
+    assert!(pointing.len() == 1 && said.len() == 2, "{said:?}");
+    assert!(!said[1].contains("Good morning"), "what was said stays in our ticket");
+    connector.erase(&log.key()).await.unwrap();
+    assert!(!bodies(&account.ticket(&host.record).await)[1].contains(&log.key()));
+}
+
 // proves D6, D8
 #[tokio::test]
 async fn somebody_who_writes_at_the_same_moment_is_not_overwritten() {

@@ -230,6 +230,17 @@ async fn limits_are_read_in_every_spelling() {
             "{bucket}: {failure:?}"
         );
     }
+    // Where no wait is named, the end of the minute is.
+    server.says(
+        429,
+        &[("ratelimit-limit", "700"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "11")],
+        body,
+    );
+    let failure = connector.find(&query()).await.unwrap_err();
+    assert!(
+        matches!(failure, Failure::Throttled { until: Some(at), .. } if at.since(now) < Millis::secs(40)),
+        "{failure:?}"
+    );
     // A wait of a year is nobody's wish.
     server.says(429, &[("retry-after", "31536000")], body);
     let failure = connector.find(&query()).await.unwrap_err();
