@@ -2,11 +2,17 @@
 
 use crate::settings::{Connection, Tenant};
 use anyhow::{Context, bail};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tieline_connector_api::Connector;
 use tieline_connector_api::client::Limits;
 use tieline_model::{Clock, ConnectionId};
+
+/// Dataverse works up to two minutes on a write, and giving up earlier would not stop it; how long dispatch waits is
+/// `dispatch.operation_within`.
+const DATAVERSE_WITHIN: Duration = Duration::from_secs(120);
 
 /// Builds the connector of one connection.
 ///
@@ -18,41 +24,37 @@ pub(super) fn build(
     tenant: &Tenant,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<dyn Connector>> {
-    let own = connection.own().cloned().unwrap_or_default();
-    match connection.kind.as_str() {
+    let vendor = connection.kind.as_str();
+    let key = || format!("connections.{id}.{vendor}");
+    let own = own(connection, tenant);
+    let (clock, limits) = (clock.clone(), Limits::default());
+    Ok(match vendor {
         "salesforce" => {
-            let mut settings: tieline_salesforce::Settings =
-                serde_json::from_value(own).with_context(|| format!("connections.{id}.salesforce"))?;
-            if settings.default_country.is_none() {
-                settings.default_country.clone_from(&tenant.default_country);
-            }
-            let connector = tieline_salesforce::Salesforce::new(settings, clock.clone(), Limits::default())
-                .with_context(|| format!("connections.{id}.salesforce"))?;
-            Ok(Arc::new(connector))
-        }
-        "zendesk" => {
-            let mut settings: tieline_zendesk::Settings =
-                serde_json::from_value(own).with_context(|| format!("connections.{id}.zendesk"))?;
-            if settings.default_country.is_none() {
-                settings.default_country.clone_from(&tenant.default_country);
-            }
-            let connector = tieline_zendesk::Zendesk::new(settings, clock.clone(), Limits::default())
-                .with_context(|| format!("connections.{id}.zendesk"))?;
-            Ok(Arc::new(connector))
+            let settings = read(own).with_context(key)?;
+            Arc::new(tieline_salesforce::Salesforce::new(settings, clock, limits).with_context(key)?)
         }
         "dynamics" => {
-            let mut settings: tieline_dynamics::Settings =
-                serde_json::from_value(own).with_context(|| format!("connections.{id}.dynamics"))?;
-            if settings.default_country.is_none() {
-                settings.default_country.clone_from(&tenant.default_country);
-            }
-            // Dataverse works up to two minutes on a write, and giving up earlier would not stop it; how long dispatch
-            // waits is `dispatch.operation_within`.
-            let limits = Limits { request: Duration::from_secs(120), ..Limits::default() };
-            let connector = tieline_dynamics::Dynamics::new(settings, clock.clone(), limits)
-                .with_context(|| format!("connections.{id}.dynamics"))?;
-            Ok(Arc::new(connector))
+            let limits = Limits { request: DATAVERSE_WITHIN, ..limits };
+            let settings = read(own).with_context(key)?;
+            Arc::new(tieline_dynamics::Dynamics::new(settings, clock, limits).with_context(key)?)
+        }
+        "zendesk" => {
+            let settings = read(own).with_context(key)?;
+            Arc::new(tieline_zendesk::Zendesk::new(settings, clock, limits).with_context(key)?)
         }
         other => bail!("connections.{id}.type is \"{other}\"; this build has: salesforce, dynamics, zendesk"),
+    })
+}
+
+/// The connector's own settings; numbers are read in the tenant's country unless they say another.
+fn own(connection: &Connection, tenant: &Tenant) -> Value {
+    let mut own = connection.own().cloned().unwrap_or_default();
+    if let (Some(country), Some(table)) = (&tenant.default_country, own.as_object_mut()) {
+        table.entry("default_country").or_insert_with(|| country.clone().into());
     }
+    own
+}
+
+fn read<S: DeserializeOwned>(own: Value) -> Result<S, serde_json::Error> {
+    serde_json::from_value(own)
 }

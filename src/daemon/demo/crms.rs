@@ -4,8 +4,8 @@ use super::settings::quoted;
 use anyhow::Context as _;
 use std::fmt::Write as _;
 use std::path::Path;
-use tieline_sandbox::keys::AppKey;
 use tieline_connector_api::sandbox::Sandbox as _;
+use tieline_sandbox::keys::AppKey;
 use tieline_sandbox::{dynamics, salesforce, zendesk};
 
 /// One stand-in that runs until it is dropped.
@@ -34,11 +34,7 @@ enum Running {
 
 /// Starts them, each with the panel at this address.
 pub(super) async fn start(home: &Path, panel_url: &str) -> anyhow::Result<Vec<Crm>> {
-    Ok(vec![
-        salesforce(home, panel_url).await?,
-        dynamics(panel_url).await?,
-        zendesk(panel_url).await?,
-    ])
+    Ok(vec![salesforce(home, panel_url).await?, dynamics(panel_url).await?, zendesk(panel_url).await?])
 }
 
 fn origin(url: &str) -> String {
