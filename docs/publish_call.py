@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Publishes a call event as a telephone system would (needs `pip install pika`):
-publish_call.py [AMQP-URL [TENANT [CALLER [AGENT [ringing|answered|ended [CALL]]]]]]"""
+publish_call.py [AMQP-URL [TENANT [NUMBER [AGENT [ringing|dialled|answered|ended|recording_ready [CALL [RECORDING]]]]]]]"""
 import json, sys, uuid, pika
 
-defaults = ["amqp://guest:guest@127.0.0.1:5672/%2f", "acme", "+442079460000", "anna", "ringing", f"call-{uuid.uuid4()}"]
-url, tenant, caller, agent, what, call = sys.argv[1:] + defaults[len(sys.argv) - 1:]
-data = {"ringing": {"call": call, "from": caller, "agents": [agent]}, "answered": {"call": call, "agent": agent}, "ended": {"call": call}}[what]
+defaults = ["amqp://guest:guest@127.0.0.1:5672/%2f", "acme", "+442079460000", "anna", "ringing", f"call-{uuid.uuid4()}", "https://recordings.example/1"]
+url, tenant, number, agent, what, call, recording = sys.argv[1:] + defaults[len(sys.argv) - 1:]
+data = {"ringing": {"call": call, "from": number, "agents": [agent], "direction": "inbound"}, "dialled": {"call": call, "agent": agent, "to": number},
+        "answered": {"call": call, "agent": agent}, "ended": {"call": call}, "recording_ready": {"call": call, "url": recording}}[what]
 event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "/docs/publish_call.py", "tenant": tenant, "type": f"com.tieline.call.{what}.v1", "data": data}
 with pika.BlockingConnection(pika.URLParameters(url)) as connection:
     channel = connection.channel()

@@ -4,11 +4,12 @@
 //! a rejection repeats what the message held, because rejections are logged and parked in the clear.
 
 use crate::drive::{self, Request};
-use crate::journal::Handle;
+use crate::journal::{Handle, NewContent};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use tieline_connector_api::phone::{self, Country};
 use tieline_model::content::{CallNumbers, Content};
+use tieline_model::crm::Direction;
 use tieline_model::envelope::TYPE_PREFIX;
 use tieline_model::{
     Actor, CallFact, CallId, Code, Command, CommandId, ConversationId, InteractionId, QueueId, Refusal,
@@ -22,13 +23,16 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 pub const SOURCE_BYTES_MAX: usize = 128;
 /// Longest phone number or SIP address, in bytes.
 pub const NUMBER_BYTES_MAX: usize = 256;
+/// Longest address of a recording, in bytes.
+const URL_BYTES_MAX: usize = 2_048;
 /// At most so many agents can ring at once.
 pub const AGENTS_MAX: usize = 100;
 /// Longest agent id or extension, in bytes.
 pub const AGENT_BYTES_MAX: usize = 64;
 
 /// What producers may send, without [`TYPE_PREFIX`].
-const KINDS: [&str; 3] = ["call.ringing.v1", "call.answered.v1", "call.ended.v1"];
+const KINDS: [&str; 5] =
+    ["call.ringing.v1", "call.dialled.v1", "call.answered.v1", "call.ended.v1", "call.recording_ready.v1"];
 
 /// Why a message of a producer was not carried out. Nothing was changed by it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,39 +118,16 @@ impl Intake {
         let by = Actor::Producer { name: source };
         let interaction = InteractionId(mint());
         let conversation = ConversationId(mint());
-        let request = |fact: CallFact, call: CallId| {
-            let wish = Wish::ReportCall { call, interaction, conversation, fact };
-            Request::new(tenant.clone(), Command { id: id.clone(), by: by.clone(), wish })
-        };
-        match kind {
-            Kind::Ringing => {
-                data.only(&["call", "from", "to", "agents", "queue"])?;
-                let ringing = Ringing::read(&data)?;
-                let country = self.tenants.get(&tenant).copied().flatten();
-                let handle = ringing.handle(country);
-                let numbers = CallNumbers { from: ringing.from, to: ringing.to };
-                let (numbers, content) = drive::content(conversation, Content::Call { numbers });
-                let fact = CallFact::Ringing {
-                    agents: ringing.agents,
-                    queue: ringing.queue,
-                    numbers,
-                    withheld: ringing.withheld,
-                };
-                let mut request = request(fact, call(&data)?);
-                request.content.push(content);
-                request.handles.extend(handle.map(|handle| (conversation, handle)));
-                Ok(request)
-            }
-            Kind::Answered => {
-                data.only(&["call", "agent"])?;
-                let agent = agent(data.required("agent")?, "data.agent")?;
-                Ok(request(CallFact::Answered { agent }, call(&data)?))
-            }
-            Kind::Ended => {
-                data.only(&["call"])?;
-                Ok(request(CallFact::Ended, call(&data)?))
-            }
-        }
+        let said = said(kind, &data, conversation, self.country(&tenant))?;
+        let wish = Wish::ReportCall { call: call(&data)?, interaction, conversation, fact: said.fact };
+        let mut request = Request::new(tenant, Command { id, by, wish });
+        request.content.extend(said.content);
+        request.handles.extend(said.handle.map(|handle| (conversation, handle)));
+        Ok(request)
+    }
+
+    fn country(&self, tenant: &TenantId) -> Option<Country> {
+        self.tenants.get(tenant).copied().flatten()
     }
 
     fn tenant(&self, fields: &Fields<'_>, only: Option<&TenantId>) -> Result<TenantId, Rejected> {
@@ -163,10 +144,62 @@ impl Intake {
     }
 }
 
+/// What a message says about a call.
+struct Said {
+    fact: CallFact,
+    content: Option<NewContent>,
+    /// By what the call's conversation is found again.
+    handle: Option<Handle>,
+}
+
+fn said(
+    kind: Kind,
+    data: &Fields<'_>,
+    conversation: ConversationId,
+    country: Option<Country>,
+) -> Result<Said, Rejected> {
+    let bare = |fact: CallFact| Said { fact, content: None, handle: None };
+    match kind {
+        Kind::Ringing => {
+            data.only(&["call", "from", "to", "agents", "queue", "direction"])?;
+            let Ringing { numbers, agents, queue, withheld, direction } = Ringing::read(data)?;
+            let handle = handle(&numbers, direction, country);
+            let (numbers, content) = drive::content(conversation, Content::Call { numbers });
+            let fact = CallFact::Ringing { agents, queue, numbers, withheld, direction };
+            Ok(Said { fact, content: Some(content), handle })
+        }
+        Kind::Dialled => {
+            data.only(&["call", "agent", "from", "to", "queue"])?;
+            let agent = agent(data.required("agent")?, "data.agent")?;
+            data.required("to")?;
+            let numbers = CallNumbers { from: data.number("from")?, to: data.number("to")? };
+            let handle = handle(&numbers, Direction::Outbound, country);
+            let (numbers, content) = drive::content(conversation, Content::Call { numbers });
+            let fact = CallFact::Dialled { agent, queue: queue(data)?, numbers };
+            Ok(Said { fact, content: Some(content), handle })
+        }
+        Kind::Answered => {
+            data.only(&["call", "agent"])?;
+            Ok(bare(CallFact::Answered { agent: agent(data.required("agent")?, "data.agent")? }))
+        }
+        Kind::Ended => {
+            data.only(&["call"])?;
+            Ok(bare(CallFact::Ended))
+        }
+        Kind::RecordingReady => {
+            data.only(&["call", "url"])?;
+            let (recording, content) = drive::content(conversation, Content::Recording { url: url(data)? });
+            Ok(Said { fact: CallFact::RecordingReady { recording }, content: Some(content), handle: None })
+        }
+    }
+}
+
 enum Kind {
     Ringing,
+    Dialled,
     Answered,
     Ended,
+    RecordingReady,
 }
 
 fn parse(body: &[u8]) -> Result<Map<String, Value>, Rejected> {
@@ -229,8 +262,10 @@ fn check_form(fields: &Fields<'_>) -> Result<(), Rejected> {
 fn kind(fields: &Fields<'_>) -> Result<Kind, Rejected> {
     match fields.required("type")?.strip_prefix(TYPE_PREFIX) {
         Some("call.ringing.v1") => Ok(Kind::Ringing),
+        Some("call.dialled.v1") => Ok(Kind::Dialled),
         Some("call.answered.v1") => Ok(Kind::Answered),
         Some("call.ended.v1") => Ok(Kind::Ended),
+        Some("call.recording_ready.v1") => Ok(Kind::RecordingReady),
         _ => {
             let known = KINDS.map(|kind| format!("{TYPE_PREFIX}{kind}")).join(", ");
             Err(Rejected::field(
@@ -279,31 +314,58 @@ fn agent(text: &str, field: &str) -> Result<String, Rejected> {
 
 /// Body of a ringing call, checked.
 struct Ringing {
-    from: Option<String>,
-    to: Option<String>,
+    numbers: CallNumbers,
     agents: Vec<String>,
     queue: Option<QueueId>,
     withheld: bool,
+    direction: Direction,
 }
 
 impl Ringing {
     fn read(data: &Fields<'_>) -> Result<Self, Rejected> {
-        let from = data.number("from")?;
-        let withheld = from.as_deref().is_none_or(phone::is_withheld);
-        Ok(Self {
-            from: from.filter(|_| !withheld),
-            to: data.number("to")?,
-            agents: agents(data)?,
-            queue: queue(data)?,
-            withheld,
-        })
+        let direction = direction(data)?;
+        let (from, to) = (data.number("from")?, data.number("to")?);
+        let hidden = from.as_deref().is_none_or(phone::is_withheld);
+        let numbers = CallNumbers { from: from.filter(|_| !hidden), to };
+        let withheld = numbers.customer(direction).is_none_or(phone::is_withheld);
+        Ok(Self { numbers, agents: agents(data)?, queue: queue(data)?, withheld, direction })
     }
+}
 
-    /// By what the call's conversation is found again: the caller's number, where it is one.
-    fn handle(&self, country: Option<Country>) -> Option<Handle> {
-        let number = phone::Number::parse(self.from.as_deref()?, country)?;
-        number.e164().map(|e164| Handle::Phone(e164.to_owned()))
+/// By what the call's conversation is found again: the customer's number, where it is one.
+fn handle(numbers: &CallNumbers, direction: Direction, country: Option<Country>) -> Option<Handle> {
+    let number = phone::Number::parse(numbers.customer(direction)?, country)?;
+    number.e164().map(|e164| Handle::Phone(e164.to_owned()))
+}
+
+fn direction(data: &Fields<'_>) -> Result<Direction, Rejected> {
+    match data.optional("direction")? {
+        None | Some("inbound") => Ok(Direction::Inbound),
+        Some("outbound") => Ok(Direction::Outbound),
+        Some(_) => Err(Rejected::field(
+            Code::Invalid,
+            "data.direction",
+            "`data.direction` must be \"inbound\" or \"outbound\", or left out, which means inbound",
+        )),
     }
+}
+
+/// An address that a browser can open and that cannot be mistaken for anything else.
+fn url(data: &Fields<'_>) -> Result<String, Rejected> {
+    let url = data.required("url")?;
+    let web = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let plain = url.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
+    if url.len() > URL_BYTES_MAX
+        || !plain
+        || !web.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['))
+    {
+        let message = format!(
+            "`data.url` must be the address of the recording, beginning with https:// or http://, of at most \
+             {URL_BYTES_MAX} ASCII characters without spaces"
+        );
+        return Err(Rejected::field(Code::Invalid, "data.url", message).limit(URL_BYTES_MAX));
+    }
+    Ok(url.to_owned())
 }
 
 fn agents(data: &Fields<'_>) -> Result<Vec<String>, Rejected> {

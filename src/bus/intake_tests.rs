@@ -53,7 +53,8 @@ fn a_ringing_call_becomes_a_report_with_its_numbers_as_content() {
     assert_eq!(request.command.by, Actor::Producer { name: "/pbx/vienna".to_owned() });
     let Wish::ReportCall { call, interaction, conversation, fact } = request.command.wish else { panic!() };
     assert_eq!((call.as_str(), interaction.0.as_u128(), conversation.0.as_u128()), ("c-1", 1, 2));
-    let CallFact::Ringing { agents, queue, numbers, withheld } = fact else { panic!() };
+    let CallFact::Ringing { agents, queue, numbers, withheld, direction } = fact else { panic!() };
+    assert_eq!(direction, Direction::Inbound);
     assert_eq!(agents, ["anna", "201"]);
     assert_eq!(queue, Some(QueueId::new("support").unwrap()));
     assert!(!withheld);
@@ -78,6 +79,64 @@ fn answered_and_ended_become_reports_without_content() {
     message["data"] = json!({ "call": "c-1" });
     let wish = translate(&message).unwrap().command.wish;
     assert!(matches!(wish, Wish::ReportCall { fact: CallFact::Ended, .. }));
+}
+
+// proves E1, E4
+#[test]
+fn a_dialled_call_is_found_by_the_number_that_was_dialled() {
+    let mut message = with("/type", json!("com.tieline.call.dialled.v1"));
+    message["data"] = json!({ "call": "c-1", "agent": "201", "to": "020 7946 0000", "from": "+442079460001", "queue": "sales" });
+    let request = translate(&message).unwrap();
+    let Wish::ReportCall { conversation, fact, .. } = request.command.wish else { panic!() };
+    let CallFact::Dialled { agent, queue, numbers } = fact else { panic!() };
+    assert_eq!((agent.as_str(), queue), ("201", Some(QueueId::new("sales").unwrap())));
+    let [content] = request.content.as_slice() else { panic!() };
+    assert_eq!((content.id, content.conversation), (numbers.id, conversation));
+    let Content::Call { numbers } = &content.content else { panic!() };
+    assert_eq!(numbers.customer(Direction::Outbound), Some("020 7946 0000"));
+    assert_eq!(numbers.line(Direction::Outbound), Some("+442079460001"));
+    assert_eq!(request.handles, [(conversation, Handle::Phone("+442079460000".to_owned()))]);
+}
+
+// proves E1, E4
+#[test]
+fn a_phone_that_rings_for_a_call_out_belongs_to_the_number_called() {
+    let request = translate(&with("/data/direction", json!("outbound"))).unwrap();
+    let Wish::ReportCall { fact, .. } = request.command.wish else { panic!() };
+    let CallFact::Ringing { direction, withheld, .. } = fact else { panic!() };
+    assert_eq!((direction, withheld), (Direction::Outbound, false));
+    let [(_, handle)] = request.handles.as_slice() else { panic!() };
+    assert_eq!(*handle, Handle::Phone("+442079460001".to_owned()));
+}
+
+// proves E1, E4
+#[test]
+fn a_recording_becomes_a_report_with_its_address_as_content() {
+    let mut message = with("/type", json!("com.tieline.call.recording_ready.v1"));
+    let url = "https://recordings.example/7?id=a%20b&part=1";
+    message["data"] = json!({ "call": "c-1", "url": url });
+    let request = translate(&message).unwrap();
+    let Wish::ReportCall { fact: CallFact::RecordingReady { recording }, .. } = request.command.wish else {
+        panic!()
+    };
+    let [content] = request.content.as_slice() else { panic!() };
+    assert_eq!((content.id, &content.content), (recording.id, &Content::Recording { url: url.to_owned() }));
+    for bad in [
+        "",
+        "recordings.example/7",
+        "javascript:alert(1)",
+        "ftp://recordings.example/7",
+        "https://",
+        "https://a b",
+        "https://a.example/\n7",
+        "https://a.example/<script>",
+        "https://ä.example/",
+        &format!("https://a.example/{}", "x".repeat(2_048)),
+    ] {
+        message["data"]["url"] = json!(bad);
+        let rejected = translate(&message).expect_err(bad);
+        assert_eq!((rejected.code, rejected.field.as_deref()), (Code::Invalid, Some("data.url")), "{bad}");
+    }
 }
 
 // proves E2
@@ -122,7 +181,7 @@ fn every_fault_is_named_with_field_limit_and_way_out() {
             Code::Invalid,
             "type",
             None,
-            "com.tieline.call.ringing.v1, com.tieline.call.answered.v1, com.tieline.call.ended.v1",
+            "com.tieline.call.ringing.v1, com.tieline.call.dialled.v1, com.tieline.call.answered.v1",
         ),
         (with("/type", json!("call.ringing.v1")), Code::Invalid, "type", None, "com.tieline.call.ringing.v1"),
         (with("/tenant", json!("nobody")), Code::NotFound, "tenant", None, "operator"),
@@ -144,6 +203,7 @@ fn every_fault_is_named_with_field_limit_and_way_out() {
         (with("/data/agents", json!("anna")), Code::Invalid, "data.agents", Some(100), "list"),
         (with("/data/agents", json!([1])), Code::Invalid, "data.agents", Some(100), "list"),
         (with("/data/agents", json!(["a", long(65)])), Code::Invalid, "data.agents[1]", Some(64), "64"),
+        (with("/data/direction", json!("sideways")), Code::Invalid, "data.direction", None, "outbound"),
         (with("/data/queue", json!("Not A Slug")), Code::Invalid, "data.queue", Some(64), "a-z"),
         (with("/data/from", long(257)), Code::TooLong, "data.from", Some(256), "256"),
         (with("/data/form", json!("misspelt")), Code::Invalid, "data", None, "call, from, to, agents, queue"),

@@ -177,6 +177,7 @@ fn look(engine: &Engine) -> Seen {
     for call in engine.calls() {
         let state = match call.state {
             CallState::Ringing { .. } => "ringing",
+            CallState::Dialled { .. } => "dialled",
             CallState::Answered { .. } => "answered",
         };
         *seen.calls.entry(state).or_default() += 1;

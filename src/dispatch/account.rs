@@ -8,9 +8,9 @@
 use crate::journal::Recorded;
 use std::collections::HashMap;
 use tieline_model::content::{Content, ContentRef, Person, Remarks};
-use tieline_model::crm::{Channel, Line, Log, LookupResult, Outcome, Record};
+use tieline_model::crm::{CallDetails, Channel, Direction, Line, Log, LookupResult, Outcome, Record};
 use tieline_model::policy::TenantPolicy;
-use tieline_model::{ConnectionId, ContentId, Event, InteractionId, QueueId};
+use tieline_model::{AgentId, ConnectionId, ContentId, Event, InteractionId, QueueId, Timestamp};
 
 /// The content that an account of these rows needs.
 pub(super) fn content_of(rows: &[Recorded]) -> Vec<ContentId> {
@@ -18,9 +18,20 @@ pub(super) fn content_of(rows: &[Recorded]) -> Vec<ContentId> {
         Event::ChatStarted { person, .. } => Some(*person),
         Event::MessageSent { text, .. } => Some(*text),
         Event::Classified { remarks, .. } => *remarks,
+        Event::CallRang { numbers, .. } | Event::CallDialled { numbers, .. } => Some(*numbers),
+        Event::RecordingReady { recording, .. } => Some(*recording),
         _ => None,
     });
     refs.map(|r: ContentRef| r.id).collect()
+}
+
+/// What the rows are read with.
+struct Reader<'a> {
+    content: &'a HashMap<ContentId, Content>,
+    policy: &'a TenantPolicy,
+    connection: &'a ConnectionId,
+    log: Log,
+    known: Known,
 }
 
 /// What a contact or a case was found to be, row by row.
@@ -29,9 +40,11 @@ struct Known {
     found: Option<Record>,
     case: Option<Record>,
     chosen: Option<Option<Record>>,
+    /// Something was told of the customer and is there no more.
+    erased: bool,
 }
 
-/// The account for one connection; `None` when the rows hold no chat, or its content has been erased.
+/// The account for one connection; `None` when the rows hold no interaction, or its content has been erased.
 pub(super) fn account(
     rows: &[Recorded],
     content: &HashMap<ContentId, Content>,
@@ -39,32 +52,58 @@ pub(super) fn account(
     connection: &ConnectionId,
 ) -> Option<Log> {
     let started = rows.first()?;
-    let Event::ChatStarted { interaction, queue, person, .. } = &started.event else { return None };
-    let person = person_of(content.get(&person.id)?)?;
-    let mut log = blank(*interaction, queue, person, policy);
-    log.started_at = started.at;
-    let customer = log.person.name.clone().unwrap_or_else(|| "Visitor".to_owned());
-    let mut known = Known::default();
+    let log = match &started.event {
+        Event::ChatStarted { interaction, queue, person, .. } => {
+            let person = person_of(content.get(&person.id)?)?;
+            blank(*interaction, Channel::Chat, started.at, person, queue_of(policy, Some(queue)))
+        }
+        // Numbers and queue are in the rows; a call may be heard of first by its answer.
+        Event::CallRang { interaction, .. }
+        | Event::CallDialled { interaction, .. }
+        | Event::CallAnswered { interaction, .. } => {
+            blank(*interaction, Channel::Call, started.at, Person::default(), (None, None))
+        }
+        _ => return None,
+    };
+    let mut reader = Reader { content, policy, connection, log, known: Known::default() };
     for row in rows {
-        note(&mut log, &mut known, row, content, policy, connection, &customer);
-        log.version = row.seq.0;
+        reader.note(row);
+        reader.note_call(row);
+        reader.log.version = row.seq.0;
+    }
+    let Reader { mut log, known, .. } = reader;
+    if known.erased {
+        return None;
     }
     log.contact = known.chosen.unwrap_or(known.found);
     log.case = known.case;
+    let own = log.agent.as_ref().and_then(|agent| policy.agents.get(agent));
+    log.crm_user = own.and_then(|agent| agent.crm_users.get(connection)).cloned();
     Some(log)
 }
 
-fn blank(interaction: InteractionId, queue: &QueueId, person: Person, policy: &TenantPolicy) -> Log {
+/// A queue's id, and its name as shown.
+fn queue_of(policy: &TenantPolicy, id: Option<&QueueId>) -> (Option<QueueId>, Option<String>) {
+    (id.cloned(), id.and_then(|id| policy.queues.get(id)).map(|queue| queue.name.clone()))
+}
+
+fn blank(
+    interaction: InteractionId,
+    channel: Channel,
+    started_at: Timestamp,
+    person: Person,
+    (queue, queue_name): (Option<QueueId>, Option<String>),
+) -> Log {
     Log {
         interaction,
         version: 0,
-        channel: Channel::Chat,
-        started_at: tieline_model::Timestamp(0),
+        channel,
+        started_at,
         answered_at: None,
         ended_at: None,
         outcome: Outcome::Answered,
-        queue: Some(queue.clone()),
-        queue_name: policy.queues.get(queue).map(|q| q.name.clone()),
+        queue,
+        queue_name,
         agent: None,
         agent_name: None,
         person,
@@ -74,56 +113,101 @@ fn blank(interaction: InteractionId, queue: &QueueId, person: Person, policy: &T
         not_classified: false,
         remarks: Remarks::default(),
         transcript: Vec::new(),
-        call: None,
+        call: match channel {
+            Channel::Chat => None,
+            Channel::Call => Some(CallDetails::default()),
+        },
         crm_user: None,
     }
 }
 
-fn note(
-    log: &mut Log,
-    known: &mut Known,
-    row: &Recorded,
-    content: &HashMap<ContentId, Content>,
-    policy: &TenantPolicy,
-    connection: &ConnectionId,
-    customer: &str,
-) {
-    let agent_name = |id: &tieline_model::AgentId| {
-        policy.agents.get(id).map_or_else(|| id.to_string(), |agent| agent.name.clone())
-    };
-    match &row.event {
-        Event::OfferAccepted { agent, .. } | Event::ItemActivated { agent, .. } => {
-            log.answered_at = log.answered_at.or(Some(row.at));
-            log.agent_name = Some(agent_name(agent));
-            log.agent = Some(agent.clone());
-        }
-        Event::MessageSent { from, agent, text, .. } => {
-            let name = agent.as_ref().map_or_else(|| customer.to_owned(), agent_name);
-            let text = match content.get(&text.id) {
-                Some(Content::Message { text }) => text.clone(),
-                _ => String::new(),
-            };
-            log.transcript.push(Line { at: row.at, from: *from, name, text });
-        }
-        Event::ChatEnded { .. } => log.ended_at = Some(row.at),
-        Event::WrapUpCompleted { not_classified, .. } => log.not_classified = *not_classified,
-        Event::Classified { codes, remarks, .. } => {
-            log.codes.clone_from(codes);
-            if let Some(Content::Remarks { remarks }) = remarks.and_then(|r| content.get(&r.id)) {
-                log.remarks = remarks.clone();
+impl Reader<'_> {
+    fn agent_name(&self, id: &AgentId) -> String {
+        self.policy.agents.get(id).map_or_else(|| id.to_string(), |agent| agent.name.clone())
+    }
+
+    fn taken_by(&mut self, agent: &AgentId) {
+        self.log.agent_name = Some(self.agent_name(agent));
+        self.log.agent = Some(agent.clone());
+    }
+
+    fn note(&mut self, row: &Recorded) {
+        match &row.event {
+            Event::OfferAccepted { agent, .. } | Event::ItemActivated { agent, .. } => {
+                self.log.answered_at = self.log.answered_at.or(Some(row.at));
+                self.taken_by(agent);
             }
+            Event::MessageSent { from, agent, text, .. } => {
+                let customer = || self.log.person.name.clone().unwrap_or_else(|| "Visitor".to_owned());
+                let name = agent.as_ref().map_or_else(customer, |agent| self.agent_name(agent));
+                let text = match self.content.get(&text.id) {
+                    Some(Content::Message { text }) => text.clone(),
+                    _ => String::new(),
+                };
+                self.log.transcript.push(Line { at: row.at, from: *from, name, text });
+            }
+            Event::ChatEnded { .. } => self.log.ended_at = Some(row.at),
+            Event::WrapUpCompleted { not_classified, .. } => self.log.not_classified = *not_classified,
+            Event::Classified { codes, remarks, .. } => {
+                self.log.codes.clone_from(codes);
+                if let Some(Content::Remarks { remarks }) = remarks.and_then(|r| self.content.get(&r.id)) {
+                    self.log.remarks = remarks.clone();
+                }
+            }
+            Event::InteractionClosed { outcome, .. } => self.log.outcome = *outcome,
+            Event::LookedUp { connection, result: LookupResult::Found { contact, case, .. }, .. }
+                if connection == self.connection =>
+            {
+                self.known.found.clone_from(contact);
+                self.known.case.clone_from(case);
+            }
+            Event::ContactChosen { connection, contact, .. } if connection == self.connection => {
+                self.known.chosen = Some(contact.clone());
+            }
+            _ => {}
         }
-        Event::InteractionClosed { outcome, .. } => log.outcome = *outcome,
-        Event::LookedUp { connection: from, result: LookupResult::Found { contact, case, .. }, .. }
-            if from == connection =>
-        {
-            known.found.clone_from(contact);
-            known.case.clone_from(case);
+    }
+
+    /// What only calls have.
+    fn note_call(&mut self, row: &Recorded) {
+        match &row.event {
+            Event::CallRang { queue, numbers, withheld, direction, .. } => {
+                self.told(queue.as_ref(), *numbers, *direction, *withheld);
+            }
+            Event::CallDialled { queue, numbers, agent, .. } => {
+                self.told(queue.as_ref(), *numbers, Direction::Outbound, false);
+                self.taken_by(agent);
+            }
+            Event::CallAnswered { agent, .. } => {
+                self.log.answered_at = self.log.answered_at.or(Some(row.at));
+                self.taken_by(agent);
+            }
+            Event::CallEnded { .. } => self.log.ended_at = Some(row.at),
+            Event::RecordingReady { recording, .. } => match self.content.get(&recording.id) {
+                Some(Content::Recording { url }) => {
+                    self.log.call.get_or_insert_default().recording = Some(url.clone());
+                }
+                _ => self.known.erased = true,
+            },
+            _ => {}
         }
-        Event::ContactChosen { connection: of, contact, .. } if of == connection => {
-            known.chosen = Some(contact.clone());
+    }
+
+    /// Which way, by which numbers, through which queue; later words replace earlier ones.
+    fn told(&mut self, queue: Option<&QueueId>, numbers: ContentRef, direction: Direction, withheld: bool) {
+        let Some(Content::Call { numbers }) = self.content.get(&numbers.id) else {
+            self.known.erased = true;
+            return;
+        };
+        if queue.is_some() {
+            (self.log.queue, self.log.queue_name) = queue_of(self.policy, queue);
         }
-        _ => {}
+        let number = numbers.customer(direction).filter(|_| !withheld).map(str::to_owned);
+        self.log.person.phone.clone_from(&number);
+        let call = self.log.call.get_or_insert_default();
+        call.direction = direction;
+        call.number = number;
+        call.line = numbers.line(direction).map(str::to_owned);
     }
 }
 
@@ -131,5 +215,193 @@ fn person_of(content: &Content) -> Option<Person> {
     match content {
         Content::Person { person } => Some(person.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tieline_model::content::CallNumbers;
+    use tieline_model::policy::{AgentPolicy, QueuePolicy};
+    use tieline_model::{CallId, ConversationId, Millis, Seq};
+    use uuid::Uuid;
+
+    const START: Timestamp = Timestamp(1_795_165_200_000);
+
+    fn interaction() -> InteractionId {
+        InteractionId(Uuid::from_u128(1))
+    }
+    fn conversation() -> ConversationId {
+        ConversationId(Uuid::from_u128(2))
+    }
+    fn crm() -> ConnectionId {
+        "crm".parse().unwrap()
+    }
+    fn anna() -> AgentId {
+        "anna".parse().unwrap()
+    }
+    fn call() -> CallId {
+        CallId::new("c-1").unwrap()
+    }
+    fn refer(n: u128) -> ContentRef {
+        ContentRef { id: ContentId(Uuid::from_u128(n)), chars: 0, bytes: 0 }
+    }
+
+    fn policy() -> TenantPolicy {
+        let agent = AgentPolicy {
+            name: "Anna Berg".into(),
+            queues: std::collections::BTreeSet::new(),
+            extension: None,
+            may_reject: true,
+            supervisor: false,
+            chat_capacity: 3,
+            crm_users: [(crm(), "005A".to_owned())].into(),
+        };
+        let mut policy = TenantPolicy::default();
+        policy.agents.insert(anna(), agent);
+        policy.queues.insert("sales".parse().unwrap(), QueuePolicy::named("Sales"));
+        policy
+    }
+
+    /// Rows a second apart, and what they refer to.
+    fn read(events: Vec<Event>, content: &[(u128, Content)], connection: &str) -> Option<Log> {
+        let rows: Vec<Recorded> = events
+            .into_iter()
+            .zip(1..)
+            .map(|(event, seq)| Recorded { seq: Seq(seq), at: START + Millis::secs(seq), event })
+            .collect();
+        let held: HashMap<ContentId, Content> =
+            content.iter().map(|(n, content)| (refer(*n).id, content.clone())).collect();
+        let known = content_of(&rows).into_iter().filter_map(|id| Some((id, held.get(&id)?.clone())));
+        account(&rows, &known.collect(), &policy(), &connection.parse().unwrap())
+    }
+
+    fn rang(numbers: u128, withheld: bool) -> Event {
+        Event::CallRang {
+            call: call(),
+            interaction: interaction(),
+            conversation: conversation(),
+            queue: Some("sales".parse().unwrap()),
+            agents: vec![anna()],
+            numbers: refer(numbers),
+            withheld,
+            direction: Direction::Inbound,
+        }
+    }
+    fn dialled() -> Event {
+        let (interaction, conversation, numbers) = (interaction(), conversation(), refer(10));
+        Event::CallDialled { call: call(), interaction, conversation, queue: None, agent: anna(), numbers }
+    }
+    fn answered() -> Event {
+        let (interaction, conversation) = (interaction(), conversation());
+        Event::CallAnswered { call: call(), interaction, conversation, agent: anna() }
+    }
+    fn over(outcome: Outcome) -> [Event; 2] {
+        let (interaction, conversation, agent) = (interaction(), conversation(), None);
+        let closed = Event::InteractionClosed { interaction, outcome, conversation, agent, log: true };
+        [Event::CallEnded { call: call(), interaction, outcome }, closed]
+    }
+    fn recorded(n: u128) -> Event {
+        let (interaction, conversation, recording) = (interaction(), conversation(), refer(n));
+        Event::RecordingReady { call: call(), interaction, conversation, recording, log: true }
+    }
+    fn numbers(from: Option<&str>, to: Option<&str>) -> Content {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Content::Call { numbers: CallNumbers { from: own(from), to: own(to) } }
+    }
+    fn url(text: &str) -> Content {
+        Content::Recording { url: text.into() }
+    }
+
+    // proves E4
+    #[test]
+    fn a_call_that_came_in_is_told_with_its_numbers_times_and_agent() {
+        let events: Vec<Event> = [rang(10, false), answered()]
+            .into_iter()
+            .chain(over(Outcome::Answered))
+            .chain([recorded(11)])
+            .collect();
+        let held =
+            [(10, numbers(Some("+442079460777"), Some("+442079460001"))), (11, url("https://rec.example/1"))];
+        let log = read(events.clone(), &held, "crm").unwrap();
+        assert_eq!((log.channel, log.outcome, log.version), (Channel::Call, Outcome::Answered, 5));
+        let at = |secs| START + Millis::secs(secs);
+        assert_eq!((log.started_at, log.answered_at, log.ended_at), (at(1), Some(at(2)), Some(at(3))));
+        assert_eq!((log.agent_name.as_deref(), log.crm_user.as_deref()), (Some("Anna Berg"), Some("005A")));
+        assert_eq!(log.queue_name.as_deref(), Some("Sales"));
+        assert_eq!(log.person.phone.as_deref(), Some("+442079460777"));
+        let call = log.call.unwrap();
+        assert_eq!(call.direction, Direction::Inbound);
+        assert_eq!(call.number.as_deref(), Some("+442079460777"));
+        assert_eq!(call.line.as_deref(), Some("+442079460001"));
+        assert_eq!(call.recording.as_deref(), Some("https://rec.example/1"));
+        assert_eq!(
+            read(events, &held, "another").unwrap().crm_user,
+            None,
+            "a user of one CRM is none of another"
+        );
+    }
+
+    // proves E4
+    #[test]
+    fn a_dialled_call_that_nobody_answered_names_the_number_dialled_and_who_dialled() {
+        let events = [dialled()].into_iter().chain(over(Outcome::Missed)).collect();
+        let held = [(10, numbers(Some("+442079460001"), Some("+442079460777")))];
+        let log = read(events, &held, "crm").unwrap();
+        assert_eq!((log.outcome, log.answered_at), (Outcome::Missed, None));
+        assert_eq!(log.agent, Some(anna()));
+        let call = log.call.unwrap();
+        assert_eq!((call.direction, call.number.as_deref()), (Direction::Outbound, Some("+442079460777")));
+        assert_eq!(
+            (call.line.as_deref(), log.person.phone.as_deref()),
+            (Some("+442079460001"), Some("+442079460777"))
+        );
+    }
+
+    // proves E1, E2, E4
+    #[test]
+    fn what_is_not_known_of_a_call_is_left_out() {
+        let hidden: Vec<Event> =
+            [rang(10, true), answered()].into_iter().chain(over(Outcome::Answered)).collect();
+        let log = read(hidden, &[(10, numbers(Some("anonymous"), Some("+442079460001")))], "crm").unwrap();
+        assert_eq!((log.call.unwrap().number, log.person.phone), (None, None));
+        // First heard of by its answer; its ringing came too late to be taken.
+        let joined: Vec<Event> = [answered()].into_iter().chain(over(Outcome::Answered)).collect();
+        let log = read(joined, &[], "crm").unwrap();
+        assert_eq!((log.started_at, log.call), (START + Millis::secs(1), Some(CallDetails::default())));
+        assert!(read(over(Outcome::Missed).to_vec(), &[], "crm").is_none(), "an orphan end is no call");
+    }
+
+    // proves D6
+    #[test]
+    fn the_latest_recording_and_the_latest_numbers_count() {
+        let events: Vec<Event> = [rang(10, false), rang(12, false), answered(), recorded(11)]
+            .into_iter()
+            .chain(over(Outcome::Answered))
+            .chain([recorded(13)])
+            .collect();
+        let held = [
+            (10, numbers(Some("+441"), None)),
+            (12, numbers(Some("+442"), None)),
+            (11, url("https://rec.example/first")),
+            (13, url("https://rec.example/second")),
+        ];
+        let call = read(events, &held, "crm").unwrap().call.unwrap();
+        assert_eq!(call.number.as_deref(), Some("+442"));
+        assert_eq!(call.recording.as_deref(), Some("https://rec.example/second"));
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_call_whose_content_was_erased() {
+        let events: Vec<Event> = [rang(10, false), answered()]
+            .into_iter()
+            .chain(over(Outcome::Answered))
+            .chain([recorded(11)])
+            .collect();
+        let all = [(10, numbers(Some("+441"), None)), (11, url("https://rec.example/1"))];
+        assert!(read(events.clone(), &all, "crm").is_some());
+        for held in [&all[..1], &all[1..], &[]] {
+            assert!(read(events.clone(), held, "crm").is_none());
+        }
     }
 }

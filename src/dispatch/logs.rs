@@ -164,7 +164,10 @@ fn wants_of(lane: &Lane, cursor: &mut Cursor, rows: &[Recorded]) -> (Vec<Want>, 
             Event::Configured { policy } => {
                 cursor.in_settings = policy.connections.iter().any(|c| c.id == lane.parts.info.id);
             }
-            Event::InteractionClosed { interaction, conversation, log: true, .. } if cursor.in_settings => {
+            Event::InteractionClosed { interaction, conversation, log: true, .. }
+            | Event::RecordingReady { interaction, conversation, log: true, .. }
+                if cursor.in_settings =>
+            {
                 wants.push(want_of(lane, *interaction, *conversation, row.seq.0));
             }
             _ => {}

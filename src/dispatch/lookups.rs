@@ -15,9 +15,9 @@ use crate::journal::{NewContent, Recorded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tieline_engine::{CallState, Engine, Stage};
+use tieline_engine::{Engine, Stage};
 use tieline_model::content::{Content, ContentRef, Person};
-use tieline_model::crm::{LookupResult, Matches, Query};
+use tieline_model::crm::{Direction, LookupResult, Matches, Query};
 use tieline_model::{AgentId, ConnectionId, ConversationId, Event, InteractionId, Wish};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
@@ -129,6 +129,7 @@ fn follow(memory: &Shared, own: &ConnectionId, row: &Recorded) -> Option<Interac
         Event::ChatOffered { interaction, .. }
         | Event::ChatAssigned { interaction, .. }
         | Event::CallRang { interaction, .. }
+        | Event::CallDialled { interaction, .. }
         | Event::CallAnswered { interaction, .. } => Some(*interaction),
         Event::OfferRejected { interaction, agent, .. }
         | Event::OfferMissed { interaction, agent, .. }
@@ -168,6 +169,8 @@ struct Situation {
     holders: Vec<(AgentId, Option<String>)>,
     about: Option<ContentRef>,
     withheld: bool,
+    /// Which way, if it is a call.
+    direction: Direction,
     /// What this connection found, where it was asked before.
     answered: Option<ContentRef>,
     /// What each connection said, in the order of the tenant.
@@ -202,20 +205,19 @@ fn situation(engine: &Engine, id: InteractionId, own: &ConnectionId) -> Option<S
             holders,
             about: Some(chat.person),
             withheld: false,
+            direction: Direction::Inbound,
             answered: chat.found.get(own).and_then(|f| f.matches),
             answers: answers(&chat.found),
         });
     }
     let call = engine.call(id)?;
-    let holders = match &call.state {
-        CallState::Ringing { agents } => agents.iter().map(user).collect(),
-        CallState::Answered { agent, .. } => vec![user(agent)],
-    };
+    let holders = call.state.holders().iter().map(user).collect();
     Some(Situation {
         conversation: call.conversation,
         holders,
         about: call.numbers,
         withheld: call.withheld,
+        direction: call.direction,
         answered: call.found.get(own).and_then(|f| f.matches),
         answers: answers(&call.found),
     })
@@ -359,9 +361,12 @@ async fn read_content(
     for (_, piece) in content {
         match piece {
             Content::Person { person: p } => person = p,
-            Content::Call { numbers } => person.phone = numbers.from.filter(|_| !known.withheld),
+            Content::Call { numbers } => {
+                let number = numbers.customer(known.direction).filter(|_| !known.withheld);
+                person.phone = number.map(str::to_owned);
+            }
             Content::Matches { matches: m } => matches = Some(m),
-            Content::Message { .. } | Content::Remarks { .. } => {}
+            Content::Message { .. } | Content::Remarks { .. } | Content::Recording { .. } => {}
         }
     }
     Some((person, matches))

@@ -17,6 +17,7 @@ pub fn content(conversation: ConversationId, content: Content) -> (ContentRef, N
             let (c, d) = measure(&remarks.notes);
             (a + c, b + d)
         }
+        Content::Recording { url } => measure(url),
         Content::Person { .. } | Content::Call { .. } | Content::Matches { .. } => (0, 0),
     };
     let clip = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

@@ -4,10 +4,10 @@ use super::handle::{Mail, no_tenant};
 use super::run::{Drive, Stopped};
 use super::tenant::{self, Tenant};
 use super::{Done, Request, digest, trace};
-use crate::journal::{Batch, Commit, Error, Recorded};
+use crate::journal::{Batch, Commit, Error, NewContent, Recorded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
-use tieline_model::{Code, Event, Refusal, TenantId};
+use tieline_model::{Code, ConversationId, Event, Refusal, TenantId};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
@@ -21,6 +21,18 @@ struct Pending {
     request: Box<Request>,
     answer: Answer,
     verdict: Result<Verdict, Refusal>,
+}
+
+/// The conversation of a call that an event brings content of. Who reports a call cannot know it if the call was heard
+/// of before, and what belongs to one conversation must lie under its one key, or erasing would miss it.
+fn call_of(event: &Event) -> Option<ConversationId> {
+    if let Event::CallRang { conversation, .. }
+    | Event::CallDialled { conversation, .. }
+    | Event::RecordingReady { conversation, .. } = event
+    {
+        return Some(*conversation);
+    }
+    None
 }
 
 /// What a command came to, before it is durable.
@@ -110,11 +122,17 @@ impl Drive {
         if events.is_empty() {
             return Ok(Verdict::Rows { from, to: from, seq: tenant.engine.seq() });
         }
+        let talk = events.iter().find_map(call_of);
         tenant.take(now, events);
         let to = tenant.batch.rows.len();
         tenant.follow_up(now);
-        tenant.batch.content.extend(request.content.iter().cloned());
-        tenant.batch.handles.extend(request.handles.iter().cloned());
+        let content = request.content.iter().cloned();
+        tenant.batch.content.extend(content.map(|piece| {
+            let conversation = talk.unwrap_or(piece.conversation);
+            NewContent { conversation, ..piece }
+        }));
+        let handles = request.handles.iter().cloned();
+        tenant.batch.handles.extend(handles.map(|(minted, handle)| (talk.unwrap_or(minted), handle)));
         tenant.remember(key.0, key.1, digest);
         Ok(Verdict::Rows { from, to, seq: tenant.engine.seq() })
     }

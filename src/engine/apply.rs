@@ -2,13 +2,13 @@
 //! changes nothing.
 
 use crate::state::{
-    Agent, Call, CallState, Chat, Closed, ENDED_CALLS_MAX, Engine, Offer, OfferFate, PAST_OFFERS_MAX,
-    RECENT_LOGS_MAX, Stage, Talk, WrapClock,
+    Agent, Call, CallState, Chat, Closed, ENDED_CALLS_MAX, EndedCall, Engine, Offer, OfferFate,
+    PAST_OFFERS_MAX, RECENT_LOGS_MAX, Stage, Talk, WrapClock,
 };
 use crate::timers::deadline_of;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tieline_model::command::Presence;
-use tieline_model::crm::Side;
+use tieline_model::crm::{Direction, Outcome, Side};
 use tieline_model::event::PresenceWhy;
 use tieline_model::live::Place;
 use tieline_model::policy::TenantPolicy;
@@ -113,26 +113,56 @@ impl Engine {
                 c.codes.clone_from(codes);
                 c.remarks = remarks.or(c.remarks);
             }),
-            Event::InteractionClosed { interaction, outcome, .. } => {
+            Event::InteractionClosed { interaction, outcome, agent, log, .. } => {
                 self.forget_chat(*interaction);
+                if *log {
+                    self.call_logged(*interaction, agent.as_ref(), *outcome, at);
+                }
                 if let Some(closed) = self.closed.get_mut(interaction) {
                     closed.outcome = *outcome;
                 }
             }
-            Event::CallRang { call, interaction, conversation, queue, agents, numbers, withheld } => {
+            Event::CallRang {
+                call,
+                interaction,
+                conversation,
+                queue,
+                agents,
+                numbers,
+                withheld,
+                direction,
+            } => {
                 self.call_known(call, *interaction, *conversation, at);
                 if let Some(c) = self.calls.get_mut(interaction) {
                     c.queue.clone_from(queue);
                     c.numbers = Some(*numbers);
                     c.withheld = *withheld;
+                    c.direction = *direction;
                 }
                 self.rings_at(*interaction, agents.iter().cloned().collect());
             }
+            Event::CallDialled { call, interaction, conversation, queue, agent, numbers } => {
+                self.call_known(call, *interaction, *conversation, at);
+                if let Some(c) = self.calls.get_mut(interaction) {
+                    c.queue.clone_from(queue);
+                    c.numbers = Some(*numbers);
+                    c.withheld = false;
+                    c.direction = Direction::Outbound;
+                }
+                self.on_the_phone(*interaction, CallState::Dialled { agent: agent.clone() });
+            }
             Event::CallAnswered { call, interaction, conversation, agent } => {
                 self.call_known(call, *interaction, *conversation, at);
-                self.call_answered(*interaction, agent, at);
+                self.on_the_phone(*interaction, CallState::Answered { agent: agent.clone(), at });
             }
             Event::CallEnded { call, interaction, .. } => self.call_over(call, *interaction, at),
+            Event::RecordingReady { call, interaction, recording, .. } => {
+                if let Some(c) = self.calls.get_mut(interaction) {
+                    c.recording = Some(*recording);
+                } else if let Some(ended) = self.ended.get_mut(call) {
+                    ended.recording = Some(*recording);
+                }
+            }
             Event::LookedUp { interaction, connection, result, matches } => {
                 if let Some(found) = self.found(*interaction) {
                     let entry = found.entry(connection.clone()).or_default();
@@ -354,15 +384,22 @@ impl Engine {
         let Some(person) = self.chats.get(&id).map(|c| c.person) else { return };
         let closed = Closed {
             agent: agent.clone(),
-            person,
+            person: Some(person),
+            call: None,
             at,
-            outcome: tieline_model::crm::Outcome::Answered,
+            outcome: Outcome::Answered,
             not_classified,
             deliveries: BTreeMap::new(),
         };
+        self.list(id, closed);
+    }
+
+    /// Lists a closed interaction among its agent's latest.
+    fn list(&mut self, id: InteractionId, closed: Closed) {
+        let agent = closed.agent.clone();
         self.closed.insert(id, closed);
         let mut dropped = None;
-        self.with_agent(agent, |a| {
+        self.with_agent(&agent, |a| {
             a.recent.push_front(id);
             if a.recent.len() > RECENT_LOGS_MAX {
                 dropped = a.recent.pop_back();
@@ -400,14 +437,16 @@ impl Engine {
             queue: None,
             numbers: None,
             withheld: false,
+            direction: Direction::Inbound,
             started_at: at,
             state: CallState::Ringing { agents: BTreeSet::new() },
+            recording: None,
             found: BTreeMap::new(),
         });
     }
 
     fn rings_at(&mut self, id: InteractionId, agents: BTreeSet<AgentId>) {
-        self.stops_ringing(id, |agent| !agents.contains(agent));
+        self.call_leaves(id, |agent| !agents.contains(agent));
         for agent in &agents {
             self.with_agent(agent, |a| {
                 a.calls.insert(id);
@@ -418,55 +457,77 @@ impl Engine {
         }
     }
 
-    /// The call stops ringing at those of its agents who are `done` with it.
-    fn stops_ringing(&mut self, id: InteractionId, done: impl Fn(&AgentId) -> bool) {
-        let Some(Call { state: CallState::Ringing { agents }, .. }) = self.calls.get(&id) else { return };
-        let gone: Vec<AgentId> = agents.iter().filter(|a| done(a)).cloned().collect();
+    /// The call is no longer at those of its agents who are `done` with it.
+    fn call_leaves(&mut self, id: InteractionId, done: impl Fn(&AgentId) -> bool) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let gone: Vec<AgentId> = call.state.holders().into_iter().filter(|a| done(a)).collect();
         for agent in gone {
+            let other = self.other_call(&agent, id);
             self.with_agent(&agent, |a| {
                 a.calls.remove(&id);
+                a.talking = a.talking.filter(|i| *i != id).or(other);
                 a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty());
             });
         }
     }
 
-    fn call_answered(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
-        self.stops_ringing(id, |other| other != agent);
+    /// An agent has dialled or answered.
+    fn on_the_phone(&mut self, id: InteractionId, state: CallState) {
+        let Some(agent) = state.on_the_phone().cloned() else { return };
+        self.call_leaves(id, |other| *other != agent);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.state = CallState::Answered { agent: agent.clone(), at };
+            call.state = state;
         }
-        self.with_agent(agent, |a| {
+        self.with_agent(&agent, |a| {
             a.calls.insert(id);
             a.talking = Some(id);
         });
     }
 
-    /// A call the agent has answered and that is not over, if there is one.
-    fn other_call(&self, agent: &AgentId) -> Option<InteractionId> {
+    /// Another call that the agent is on, if there is one.
+    fn other_call(&self, agent: &AgentId, but: InteractionId) -> Option<InteractionId> {
         let calls = self.agents.get(agent)?.calls.iter();
-        calls.copied().find(|i| {
-            let state = self.calls.get(i).map(|c| &c.state);
-            matches!(state, Some(CallState::Answered { agent: by, .. }) if by == agent)
+        calls.copied().filter(|id| *id != but).find(|id| {
+            let call = self.calls.get(id);
+            call.is_some_and(|call| call.state.on_the_phone() == Some(agent))
         })
     }
 
     fn call_over(&mut self, call: &CallId, id: InteractionId, at: Timestamp) {
-        self.stops_ringing(id, |_| true);
-        let over = self.calls.remove(&id);
-        if let Some(Call { state: CallState::Answered { agent, .. }, .. }) = over {
-            let other = self.other_call(&agent);
-            self.with_agent(&agent, |a| {
-                a.calls.remove(&id);
-                a.talking = a.talking.filter(|i| *i != id).or(other);
-                a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty());
-                a.idle_since = at;
-            });
+        self.call_leaves(id, |_| true);
+        if let Some(over) = self.calls.remove(&id) {
+            if let Some(agent) = over.state.on_the_phone() {
+                self.with_agent(agent, |a| a.idle_since = at);
+            }
+            let ended = EndedCall {
+                interaction: id,
+                conversation: over.conversation,
+                direction: over.direction,
+                numbers: over.numbers,
+                recording: over.recording,
+                log: false,
+            };
+            self.ended.insert(call.clone(), ended);
         }
         self.call_ids.remove(call);
         self.ended_calls.push_back(call.clone());
-        if self.ended_calls.len() > ENDED_CALLS_MAX {
-            self.ended_calls.pop_front();
+        if self.ended_calls.len() > ENDED_CALLS_MAX
+            && let Some(oldest) = self.ended_calls.pop_front()
+        {
+            self.ended.remove(&oldest);
         }
+    }
+
+    /// The call that has just ended is logged: late facts of it are too, and its agent sees where the log stands.
+    fn call_logged(&mut self, id: InteractionId, agent: Option<&AgentId>, outcome: Outcome, at: Timestamp) {
+        let latest = self.ended_calls.back().and_then(|call| self.ended.get_mut(call));
+        let Some(call) = latest.filter(|call| call.interaction == id) else { return };
+        call.log = true;
+        let (person, direction) = (call.numbers, call.direction);
+        let Some(agent) = agent.cloned() else { return };
+        let deliveries = BTreeMap::new();
+        let call = Some(direction);
+        self.list(id, Closed { agent, person, call, at, outcome, not_classified: false, deliveries });
     }
 }
 

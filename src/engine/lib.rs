@@ -13,6 +13,6 @@ mod state;
 mod timers;
 
 pub use state::{
-    Agent, Call, CallState, Chat, Closed, Engine, Found, Offer, OfferFate, Stage, Talk, WrapClock,
+    Agent, Call, CallState, Chat, Closed, EndedCall, Engine, Found, Offer, OfferFate, Stage, Talk, WrapClock,
 };
 pub use timers::Deadline;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
-use tieline_model::crm::{LogState, LookupResult, Outcome, Record, Side};
+use tieline_model::crm::{Direction, LogState, LookupResult, Outcome, Record, Side};
 use tieline_model::live::Place;
 use tieline_model::policy::TenantPolicy;
 use tieline_model::{
@@ -15,7 +15,8 @@ use tieline_model::{
 
 /// Latest logs remembered per agent, for the panel's list.
 pub(crate) const RECENT_LOGS_MAX: usize = 10;
-/// Ended calls remembered per tenant, so that a late "ringing" of one does not ring.
+/// Ended calls remembered per tenant, so that a late "ringing" of one does not ring and a late recording finds its
+/// call.
 pub(crate) const ENDED_CALLS_MAX: usize = 1_000;
 /// Earlier offers remembered per chat, so that a late answer learns what became of its offer.
 pub(crate) const PAST_OFFERS_MAX: usize = 16;
@@ -32,6 +33,9 @@ pub struct Engine {
     pub(crate) calls: BTreeMap<InteractionId, Call>,
     pub(crate) call_ids: BTreeMap<CallId, InteractionId>,
     pub(crate) ended_calls: VecDeque<CallId>,
+    /// What late facts of ended calls need; of those among `ended_calls` that were heard of before their end.
+    #[serde(default)]
+    pub(crate) ended: BTreeMap<CallId, EndedCall>,
     pub(crate) closed: BTreeMap<InteractionId, Closed>,
     pub(crate) offers: BTreeMap<OfferId, InteractionId>,
     /// Derived from the rest; rebuilt when a snapshot is restored.
@@ -225,21 +229,32 @@ pub struct Call {
     pub numbers: Option<ContentRef>,
     /// The caller withheld the number.
     pub withheld: bool,
+    /// Which way it goes.
+    #[serde(default)]
+    pub direction: Direction,
     /// When it was first heard of.
     pub started_at: Timestamp,
-    /// Ringing or answered.
+    /// Ringing, dialled or answered.
     pub state: CallState,
+    /// Its latest recording.
+    #[serde(default)]
+    pub recording: Option<ContentRef>,
     /// What the CRMs said.
     pub found: BTreeMap<ConnectionId, Found>,
 }
 
-/// Ringing or answered.
+/// Ringing, dialled or answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CallState {
     /// At these agents.
     Ringing {
         /// Whom.
         agents: BTreeSet<AgentId>,
+    },
+    /// By this agent, who waits for an answer.
+    Dialled {
+        /// Who.
+        agent: AgentId,
     },
     /// By this agent.
     Answered {
@@ -250,13 +265,53 @@ pub enum CallState {
     },
 }
 
-/// A closed chat whose log the panel still lists.
+impl CallState {
+    /// Agents whom the call keeps from chats.
+    #[must_use]
+    pub fn holders(&self) -> BTreeSet<AgentId> {
+        match self {
+            Self::Ringing { agents } => agents.clone(),
+            Self::Dialled { agent } | Self::Answered { agent, .. } => BTreeSet::from([agent.clone()]),
+        }
+    }
+
+    /// The agent who is on the phone.
+    #[must_use]
+    pub fn on_the_phone(&self) -> Option<&AgentId> {
+        match self {
+            Self::Ringing { .. } => None,
+            Self::Dialled { agent } | Self::Answered { agent, .. } => Some(agent),
+        }
+    }
+}
+
+/// A call that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedCall {
+    /// The call here.
+    pub interaction: InteractionId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The numbers, where they were told.
+    pub numbers: Option<ContentRef>,
+    /// Its latest recording.
+    pub recording: Option<ContentRef>,
+    /// Its log goes to the CRMs.
+    pub log: bool,
+}
+
+/// A closed chat or call whose log the panel still lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     /// Who had it last.
     pub agent: AgentId,
-    /// Who the customer said they were.
-    pub person: ContentRef,
+    /// Who the customer said they were; of a call, its numbers, where they were told.
+    pub person: Option<ContentRef>,
+    /// Which way it went, if it was a call.
+    #[serde(default)]
+    pub call: Option<Direction>,
     /// When it was closed.
     pub at: Timestamp,
     /// How it ended.

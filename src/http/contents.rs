@@ -114,6 +114,7 @@ fn weight(content: &Content) -> usize {
             answers + 400
         }
         Content::Call { .. } => 60,
+        Content::Recording { url } => url.len(),
         Content::Remarks { remarks } => remarks.text.len() + remarks.notes.len(),
         Content::Matches { matches } => matches.found.len() * 400,
     };
@@ -131,6 +132,7 @@ impl Known {
             Some(
                 Content::Person { .. }
                 | Content::Call { .. }
+                | Content::Recording { .. }
                 | Content::Remarks { .. }
                 | Content::Matches { .. },
             )
@@ -144,6 +146,7 @@ impl Known {
             Some(
                 Content::Message { .. }
                 | Content::Call { .. }
+                | Content::Recording { .. }
                 | Content::Remarks { .. }
                 | Content::Matches { .. },
             )
@@ -157,6 +160,7 @@ impl Known {
             Some(
                 Content::Message { .. }
                 | Content::Person { .. }
+                | Content::Recording { .. }
                 | Content::Remarks { .. }
                 | Content::Matches { .. },
             )
@@ -171,6 +175,7 @@ impl Known {
                 Content::Message { .. }
                 | Content::Person { .. }
                 | Content::Call { .. }
+                | Content::Recording { .. }
                 | Content::Matches { .. },
             )
             | None => Remarks::default(),
@@ -184,6 +189,7 @@ impl Known {
                 Content::Message { .. }
                 | Content::Person { .. }
                 | Content::Call { .. }
+                | Content::Recording { .. }
                 | Content::Remarks { .. },
             )
             | None => (Vec::new(), false),

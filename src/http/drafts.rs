@@ -5,7 +5,7 @@ use super::contents::Known;
 use super::person::display_name;
 use crate::journal::Recorded;
 use std::collections::{BTreeMap, BTreeSet};
-use tieline_model::crm::Side;
+use tieline_model::crm::{Direction, Side};
 use tieline_model::live::{CallCard, Change, Item, LogEntry, Lookup, Me, Message, Offer, QueueView};
 use tieline_model::{
     AgentId, CommandId, ContentId, ConversationId, Event, InteractionId, QueueId, Seq, Timestamp,
@@ -54,7 +54,10 @@ pub(super) struct CallDraft {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LogDraft {
     pub(super) log: LogEntry,
-    pub(super) person: ContentId,
+    /// Who it was, or the numbers of a call.
+    pub(super) person: Option<ContentId>,
+    /// Which way it went, if it was a call.
+    pub(super) call: Option<Direction>,
 }
 
 /// A message.
@@ -196,7 +199,7 @@ impl Refers for CallDraft {
 
 impl Refers for LogDraft {
     fn refs(&self, into: &mut BTreeSet<ContentId>) {
-        into.insert(self.person);
+        into.extend(self.person);
     }
 }
 
@@ -262,7 +265,14 @@ impl CallDraft {
 
 impl LogDraft {
     pub(super) fn fill(self, known: &Known) -> LogEntry {
-        LogEntry { name: display_name(&known.person(self.person)), ..self.log }
+        let name = match self.call {
+            None => display_name(&self.person.map(|id| known.person(id)).unwrap_or_default()),
+            Some(direction) => {
+                let numbers = self.person.map(|id| known.numbers(id)).unwrap_or_default();
+                numbers.customer(direction).unwrap_or("Unknown number").to_owned()
+            }
+        };
+        LogEntry { name, ..self.log }
     }
 }
 

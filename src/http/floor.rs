@@ -192,7 +192,9 @@ impl Floor {
             if let Some(call) = engine.call(id) {
                 match &call.state {
                     CallState::Ringing { agents } => touched.agents.extend(agents.iter().cloned()),
-                    CallState::Answered { agent, .. } => _ = touched.agents.insert(agent.clone()),
+                    CallState::Dialled { agent } | CallState::Answered { agent, .. } => {
+                        _ = touched.agents.insert(agent.clone());
+                    }
                 }
             }
             match engine.chat(id) {
@@ -347,6 +349,7 @@ fn agents_in(event: &Event) -> Vec<AgentId> {
         | Event::WrapUpStarted { agent, .. }
         | Event::WrapUpCompleted { agent, .. }
         | Event::Classified { agent, .. }
+        | Event::CallDialled { agent, .. }
         | Event::CallAnswered { agent, .. }
         | Event::ContactChosen { agent, .. } => vec![agent.clone()],
         Event::CallRang { agents, .. } => agents.clone(),
@@ -360,6 +363,7 @@ fn agents_in(event: &Event) -> Vec<AgentId> {
         | Event::EndSeen { .. }
         | Event::WrapUpExtended { .. }
         | Event::CallEnded { .. }
+        | Event::RecordingReady { .. }
         | Event::LookedUp { .. }
         | Event::DeliveryReported { .. } => Vec::new(),
     }
@@ -394,8 +398,10 @@ fn moves_line(event: &Event) -> bool {
         | Event::WrapUpCompleted { .. }
         | Event::Classified { .. }
         | Event::CallRang { .. }
+        | Event::CallDialled { .. }
         | Event::CallAnswered { .. }
         | Event::CallEnded { .. }
+        | Event::RecordingReady { .. }
         | Event::LookedUp { .. }
         | Event::ContactChosen { .. }
         | Event::DeliveryReported { .. } => false,

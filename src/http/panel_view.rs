@@ -124,7 +124,7 @@ fn wrap_up(policy: Option<&QueuePolicy>, clock: WrapClock, extensions_left: u32)
 
 fn card(engine: &Engine, call: &Call) -> CallDraft {
     let answered_at = match &call.state {
-        CallState::Ringing { .. } => None,
+        CallState::Ringing { .. } | CallState::Dialled { .. } => None,
         CallState::Answered { at, .. } => Some(*at),
     };
     let card = CallCard {
@@ -218,7 +218,7 @@ fn logs(engine: &Engine, agent: &AgentId) -> Vec<LogDraft> {
             not_classified: closed.not_classified,
             deliveries: deliveries.collect(),
         };
-        LogDraft { log, person: closed.person.id }
+        LogDraft { log, person: closed.person.map(|person| person.id), call: closed.call }
     };
     engine.recent_logs(agent).map(entry).collect()
 }

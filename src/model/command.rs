@@ -1,7 +1,7 @@
 //! Commands: what somebody wishes to happen. The engine answers with events or a refusal.
 
 use crate::content::ContentRef;
-use crate::crm::{LogState, LookupResult, Record};
+use crate::crm::{Direction, LogState, LookupResult, Record};
 use crate::ids::{
     AgentId, CallId, CommandId, ConnectionId, ConversationId, InteractionId, OfferId, QueueId, SessionId,
 };
@@ -70,14 +70,31 @@ pub enum CallFact {
         numbers: ContentRef,
         /// The caller withheld the number (E2).
         withheld: bool,
+        /// Which way it goes; some systems ring at the agent first when the agent dials.
+        #[serde(default)]
+        direction: Direction,
     },
-    /// This agent answered.
+    /// This agent dialled out and waits for an answer (B4).
+    Dialled {
+        /// Agent id or extension.
+        agent: String,
+        /// The queue it is made for.
+        queue: Option<QueueId>,
+        /// The numbers, as content; `to` is the customer's.
+        numbers: ContentRef,
+    },
+    /// This agent answered, or the customer did whom this agent had dialled.
     Answered {
         /// Agent id or extension.
         agent: String,
     },
     /// It is over. Final; later facts only enrich.
     Ended,
+    /// Where the recording can be heard. May come before the end or long after it.
+    RecordingReady {
+        /// The address, as content.
+        recording: ContentRef,
+    },
 }
 
 /// What is wished.

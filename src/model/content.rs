@@ -1,7 +1,7 @@
 //! What people say and who they are. Content never stands in journal rows: a row holds a [`ContentRef`], and the
 //! body is kept encrypted under its conversation's key.
 
-use crate::crm::Matches;
+use crate::crm::{Direction, Matches};
 use crate::ids::ContentId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,13 +73,34 @@ impl fmt::Debug for Remarks {
     }
 }
 
-/// The two ends of a call, as the telephone system wrote them.
+/// The two ends of a call, as the telephone system wrote them. The customer's is `from` when the call came in, and `to`
+/// when an agent dialled.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CallNumbers {
     /// The caller; `None` when withheld.
     pub from: Option<String>,
     /// The number called.
     pub to: Option<String>,
+}
+
+impl CallNumbers {
+    /// The customer's number.
+    #[must_use]
+    pub fn customer(&self, direction: Direction) -> Option<&str> {
+        match direction {
+            Direction::Inbound => self.from.as_deref(),
+            Direction::Outbound => self.to.as_deref(),
+        }
+    }
+
+    /// The centre's own number.
+    #[must_use]
+    pub fn line(&self, direction: Direction) -> Option<&str> {
+        match direction {
+            Direction::Inbound => self.to.as_deref(),
+            Direction::Outbound => self.from.as_deref(),
+        }
+    }
 }
 
 impl fmt::Debug for CallNumbers {
@@ -107,6 +128,11 @@ pub enum Content {
         /// The numbers.
         numbers: CallNumbers,
     },
+    /// Where a call's recording can be heard.
+    Recording {
+        /// Its address.
+        url: String,
+    },
     /// What an agent wrote when classifying.
     Remarks {
         /// The remarks.
@@ -125,6 +151,7 @@ impl fmt::Debug for Content {
             Self::Message { .. } => "Message(***)",
             Self::Person { .. } => "Person(***)",
             Self::Call { .. } => "Call(***)",
+            Self::Recording { .. } => "Recording(***)",
             Self::Remarks { .. } => "Remarks(***)",
             Self::Matches { .. } => "Matches(***)",
         })

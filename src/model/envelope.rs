@@ -1,5 +1,6 @@
 //! The envelope of the bus: CloudEvents 1.0 in structured JSON, with Tieline's `tenant` and `seq` beside it.
 
+use crate::crm::Direction;
 use crate::ids::{CallId, QueueId, TenantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,27 @@ pub struct CallRinging {
     /// The queue it came through.
     #[serde(default)]
     pub queue: Option<QueueId>,
+    /// Which way it goes; `outbound` when the system rings at the agent who dials, and `to` is the customer then.
+    #[serde(default)]
+    pub direction: Direction,
+}
+
+/// Body of `com.tieline.call.dialled.v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallDialled {
+    /// The call as its telephone system names it.
+    pub call: CallId,
+    /// By whom: agent id or extension.
+    pub agent: String,
+    /// The number dialled.
+    pub to: String,
+    /// The number shown to whom is called.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The queue it is made for.
+    #[serde(default)]
+    pub queue: Option<QueueId>,
 }
 
 /// Body of `com.tieline.call.answered.v1`.
@@ -64,6 +86,16 @@ pub struct CallAnswered {
     pub call: CallId,
     /// By whom: agent id or extension.
     pub agent: String,
+}
+
+/// Body of `com.tieline.call.recording_ready.v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallRecordingReady {
+    /// The call as its telephone system names it.
+    pub call: CallId,
+    /// Where the recording can be heard: http or https, at most 2,048 bytes.
+    pub url: String,
 }
 
 /// Body of `com.tieline.call.ended.v1`.

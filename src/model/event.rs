@@ -5,7 +5,7 @@
 
 use crate::command::Presence;
 use crate::content::ContentRef;
-use crate::crm::{LogState, LookupResult, Outcome, Record, Side};
+use crate::crm::{Direction, LogState, LookupResult, Outcome, Record, Side};
 use crate::ids::{
     AgentId, CallId, CommandId, ConnectionId, ConversationId, InteractionId, OfferId, QueueId, SessionId,
 };
@@ -369,6 +369,25 @@ pub enum Event {
         numbers: ContentRef,
         /// The caller withheld the number.
         withheld: bool,
+        /// Which way it goes.
+        #[serde(default)]
+        direction: Direction,
+    },
+    /// An agent dialled; nobody has answered yet.
+    #[serde(rename = "call.dialled.v1")]
+    CallDialled {
+        /// The call as its system names it.
+        call: CallId,
+        /// The call here.
+        interaction: InteractionId,
+        /// Its conversation.
+        conversation: ConversationId,
+        /// For which queue.
+        queue: Option<QueueId>,
+        /// By whom.
+        agent: AgentId,
+        /// The numbers; `to` is the customer's.
+        numbers: ContentRef,
     },
     /// An agent answered a call. One never heard of before starts here, late-joined.
     #[serde(rename = "call.answered.v1")]
@@ -391,6 +410,20 @@ pub enum Event {
         interaction: InteractionId,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// The recording of a call can be heard.
+    #[serde(rename = "call.recording_ready.v1")]
+    RecordingReady {
+        /// The call as its system names it.
+        call: CallId,
+        /// The call here.
+        interaction: InteractionId,
+        /// Its conversation.
+        conversation: ConversationId,
+        /// Where, as content.
+        recording: ContentRef,
+        /// The call is over and its log goes to the CRMs, so that it has to be brought up to date there (D6).
+        log: bool,
     },
     /// A CRM answered a look-up.
     #[serde(rename = "interaction.looked_up.v1")]
@@ -459,8 +492,10 @@ impl Event {
             Self::Classified { .. } => "interaction.classified.v1",
             Self::InteractionClosed { .. } => "interaction.closed.v1",
             Self::CallRang { .. } => "call.rang.v1",
+            Self::CallDialled { .. } => "call.dialled.v1",
             Self::CallAnswered { .. } => "call.answered.v1",
             Self::CallEnded { .. } => "call.ended.v1",
+            Self::RecordingReady { .. } => "call.recording_ready.v1",
             Self::LookedUp { .. } => "interaction.looked_up.v1",
             Self::ContactChosen { .. } => "interaction.contact_chosen.v1",
             Self::DeliveryReported { .. } => "log.delivery_reported.v1",
@@ -497,8 +532,10 @@ impl Event {
             | Self::Classified { interaction, .. }
             | Self::InteractionClosed { interaction, .. }
             | Self::CallRang { interaction, .. }
+            | Self::CallDialled { interaction, .. }
             | Self::CallAnswered { interaction, .. }
             | Self::CallEnded { interaction, .. }
+            | Self::RecordingReady { interaction, .. }
             | Self::LookedUp { interaction, .. }
             | Self::ContactChosen { interaction, .. }
             | Self::DeliveryReported { interaction, .. } => Some(*interaction),

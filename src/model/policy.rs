@@ -186,7 +186,20 @@ pub enum AfterCall {
     ResumeLast,
 }
 
-/// What calls do to chats.
+/// Which calls are logged in the CRMs (E4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CallLogs {
+    /// Those in which two people talked.
+    #[default]
+    Answered,
+    /// Those that nobody answered too.
+    All,
+    /// None.
+    None,
+}
+
+/// What calls do to chats, and what becomes of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CallPolicy {
@@ -194,4 +207,6 @@ pub struct CallPolicy {
     pub park_on: ParkOn,
     /// B5.
     pub after_call: AfterCall,
+    /// E4.
+    pub log: CallLogs,
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use tieline_model::crm::ConnectionInfo;
-use tieline_model::policy::{AfterCall, AgentPolicy, CallPolicy, ParkOn, TenantPolicy};
+use tieline_model::policy::{AfterCall, AgentPolicy, CallLogs, CallPolicy, ParkOn, TenantPolicy};
 use tieline_model::{AgentId, ConnectionId, QueueId, TenantId};
 
 /// A contact centre.
@@ -65,7 +65,7 @@ pub struct Agent {
     pub crm_users: BTreeMap<ConnectionId, String>,
 }
 
-/// What calls do to chats.
+/// What calls do to chats, and which are logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Calls {
@@ -73,6 +73,8 @@ pub struct Calls {
     pub park_on: ParkOn,
     /// What becomes active after a call (B5): `resume_wrap_up` or `resume_last`. Default `resume_wrap_up`.
     pub after_call: AfterCall,
+    /// Which calls are logged in the CRMs (E4): `answered`, `all` or `none`. Default `answered`.
+    pub log: CallLogs,
 }
 
 /// One account of a CRM.
@@ -193,6 +195,12 @@ impl Connection {
     }
 }
 
+impl Calls {
+    fn policy(&self) -> CallPolicy {
+        CallPolicy { park_on: self.park_on, after_call: self.after_call, log: self.log }
+    }
+}
+
 impl Tenant {
     /// What the engine must know, as it enters the journal.
     #[must_use]
@@ -202,7 +210,7 @@ impl Tenant {
             queues: self.queues.iter().map(|(id, queue)| (id.clone(), queue.policy(id.as_str()))).collect(),
             connections: self.connections_in_order().into_iter().map(|(id, c)| c.info(id)).collect(),
             break_reasons: self.break_reasons.clone(),
-            calls: CallPolicy { park_on: self.calls.park_on, after_call: self.calls.after_call },
+            calls: self.calls.policy(),
         }
     }
 

@@ -179,6 +179,7 @@ fn the_policy_holds_what_was_set_and_orders_connections() {
         connections_order = ["emea"]
         [tenants.acme.calls]
         park_on = "ringing"
+        log = "all"
         [tenants.acme.agents.anna]
         name = "Anna Berg"
         queues = ["support"]
@@ -198,6 +199,7 @@ fn the_policy_holds_what_was_set_and_orders_connections() {
     let settings = load_text(text, none()).unwrap();
     let tenant = &settings.tenants[&"acme".parse().unwrap()];
     let policy = tenant.policy();
+    assert_eq!(policy.calls.log, tieline_model::policy::CallLogs::All);
     let names: Vec<&str> = policy.connections.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["Salesforce EMEA", "apac"]);
     let anna = &policy.agents[&"anna".parse().unwrap()];

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tieline::drive::{self, Request};
 use tieline_model::command::CallFact;
 use tieline_model::content::{CallNumbers, Content};
+use tieline_model::crm::Direction;
 use tieline_model::{Actor, Command, ConversationId, InteractionId, Wish};
 use uuid::Uuid;
 
@@ -190,7 +191,13 @@ impl Play<'_> {
                 let numbers = CallNumbers { from: Some(format!("+49301234{n}")), to: None };
                 let (numbers, kept) = drive::content(conversation, Content::Call { numbers });
                 let agents = vec!["anna".to_owned()];
-                let fact = CallFact::Ringing { agents, queue: None, numbers, withheld: false };
+                let fact = CallFact::Ringing {
+                    agents,
+                    queue: None,
+                    numbers,
+                    withheld: false,
+                    direction: Direction::Inbound,
+                };
                 self.call(n, conversation, fact, vec![kept]).await;
             }
             Step::Answer(n) => {

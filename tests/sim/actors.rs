@@ -9,6 +9,7 @@ use tieline::drive::{self, Done, Handle, Request};
 use tieline_engine::{Engine, Stage, Talk};
 use tieline_model::command::Presence;
 use tieline_model::content::{CallNumbers, Content, Person, Remarks};
+use tieline_model::crm::Direction;
 use tieline_model::live::Place;
 use tieline_model::{
     Actor, AgentId, CallFact, CallId, Code, Command, CommandId, ConversationId, Event, InteractionId,
@@ -317,7 +318,16 @@ pub async fn telephones(world: World) {
                     Fact::Ringing => {
                         let (numbers, content) = numbers();
                         let agents = vec![agent.clone()];
-                        (CallFact::Ringing { agents, queue: None, numbers, withheld: false }, vec![content])
+                        (
+                            CallFact::Ringing {
+                                agents,
+                                queue: None,
+                                numbers,
+                                withheld: false,
+                                direction: Direction::Inbound,
+                            },
+                            vec![content],
+                        )
                     }
                     Fact::Answered => (CallFact::Answered { agent: agent.clone() }, Vec::new()),
                     Fact::Ended => (CallFact::Ended, Vec::new()),

@@ -158,7 +158,7 @@ fn facts(disk: &MemoryStore, rows: &[Recorded], log: &Log) -> Result<(), String>
                 other => return Err(format!("a message's text is {other:?}")),
             },
             Event::Classified { codes: c, .. } => codes.clone_from(c),
-            Event::ChatEnded { .. } => ended = Some(row.at),
+            Event::ChatEnded { .. } | Event::CallEnded { .. } => ended = Some(row.at),
             Event::LookedUp {
                 result: tieline_model::crm::LookupResult::Found { contact: c, .. }, ..
             } => {

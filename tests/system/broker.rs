@@ -12,13 +12,13 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde_json::{Value, json};
-use support::Broker;
+pub(crate) use support::Broker;
 use tieline_connector_api::sandbox::Sandbox;
 use tieline_model::crm::PopTarget;
 use tieline_model::live::{AgentDeed, PanelFrame};
 
 /// Says something about a call over the broker, as a producer would; returns once the broker has it.
-async fn publish(broker: &Broker, kind: &str, data: Value) {
+pub(crate) async fn publish(broker: &Broker, kind: &str, data: Value) {
     let connection =
         Connection::connect(&broker.url(), ConnectionProperties::default()).await.expect("a session");
     let channel = connection.create_channel().await.expect("a channel");
@@ -106,7 +106,7 @@ fn popped(panel: &crate::panel::Panel, id: &str) -> Option<()> {
     panel.pops.iter().find(is).map(|_| ())
 }
 
-fn settings(broker: &Broker) -> String {
+pub(crate) fn settings(broker: &Broker) -> String {
     let url = broker.url();
     format!(
         "[bus]\nkind = \"rabbitmq\"\nurl = \"{url}\"\nreconnect_min = \"100ms\"\nreconnect_max = \"500ms\"\n"

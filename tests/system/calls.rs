@@ -5,11 +5,12 @@
     reason = "a test waits for one kind of frame and lets the others pass"
 )]
 
+use crate::broker::{Broker, publish, settings};
 use crate::daemon::Centre;
-use crate::talk::{accept, available};
+use crate::talk::{accept, available, saved};
 use crate::visitor::{Visitor, person};
 use serde_json::json;
-use tieline_connector_api::sandbox::Sandbox;
+use tieline_connector_api::sandbox::{LogRecord, Sandbox};
 use tieline_model::crm::PopTarget;
 use tieline_model::live::{PanelFrame, Place};
 
@@ -85,5 +86,90 @@ async fn withheld_and_own_numbers_match_nobody() {
     })
     .await;
     assert!(anna.pops.is_empty(), "nothing popped: {:?}", anna.pops);
+    daemon.stop().await;
+}
+
+/// The one task that holds a call, once it says this.
+async fn task(centre: &Centre, key: &str, says: &str) -> LogRecord {
+    let started = std::time::Instant::now();
+    loop {
+        let records = centre.crm.log_records().await;
+        let ours: Vec<&LogRecord> = records.iter().filter(|r| r.key == key).collect();
+        assert!(ours.len() <= 1, "a second record: {ours:?}");
+        if let Some(task) = ours.first()
+            && task.fields["Description"].as_str().is_some_and(|text| text.contains(says))
+        {
+            return (*task).clone();
+        }
+        assert!(started.elapsed() < 2 * crate::panel::PATIENCE, "no task says {says}: {ours:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+// proves D6, D7, E1, E4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_over_the_broker_becomes_one_task_and_its_recording_changes_the_same_one() {
+    let broker = tokio::task::spawn_blocking(|| Broker::start().expect("a broker")).await.expect("started");
+    let centre = Centre::with(&settings(&broker)).await;
+    let daemon = centre.daemon().await;
+    let caller = centre.crm.add_contact("Tomás Reyes", None, Some("020 7946 0777")).await;
+    let mut anna = daemon.panel("anna").await;
+    daemon.until_metric("tieline_bus_moves 1").await;
+
+    let ringing = json!({ "call": "t-1", "from": "+442079460777", "to": "+442079460000", "agents": ["201"] });
+    publish(&broker, "ringing", ringing).await;
+    let call = anna.until("the card with its match", |p| {
+        p.view.calls.iter().find(|c| c.lookups.iter().any(|l| l.contact.is_some())).map(|c| c.interaction)
+    });
+    let call = call.await;
+    publish(&broker, "answered", json!({ "call": "t-1", "agent": "anna" })).await;
+    anna.until("the talk", |p| p.view.calls.iter().find(|c| c.answered_at.is_some()).map(|_| ())).await;
+    publish(&broker, "ended", json!({ "call": "t-1" })).await;
+    let label = anna.until("the log among the latest", |p| saved(p, call)).await;
+    assert_eq!(label, "Task");
+    let name = anna.view.logs.iter().find(|l| l.interaction == call).map(|l| l.name.clone());
+    assert_eq!(name.as_deref(), Some("+442079460777"), "a call is called by its number");
+    let first = task(&centre, &call.to_string(), "Call, inbound, answered").await;
+    assert_eq!(first.fields["WhoId"], caller.as_str());
+    assert_eq!(
+        (&first.fields["CallType"], &first.fields["TaskSubtype"]),
+        (&json!("Inbound"), &json!("Call"))
+    );
+    assert_eq!(first.fields["CallDisposition"], "Answered");
+
+    // The recording comes late, and after a restart: the same task, nothing else in it changed.
+    daemon.stop().await;
+    let daemon = centre.daemon().await;
+    daemon.until_metric("tieline_bus_moves 1").await;
+    let recording = "https://recordings.example/t-1";
+    publish(&broker, "recording_ready", json!({ "call": "t-1", "url": recording })).await;
+    let second = task(&centre, &call.to_string(), recording).await;
+    assert_eq!((second.id, &second.fields["Subject"]), (first.id, &first.fields["Subject"]));
+    daemon.stop().await;
+    tokio::task::spawn_blocking(move || drop(broker)).await.expect("stopped");
+}
+
+// proves B4, E1, E4
+#[tokio::test]
+async fn a_dialled_call_pops_whom_it_calls_and_is_logged_as_outbound() {
+    let centre = Centre::with("[tenants.demo.calls]\nlog = \"all\"\n").await;
+    let daemon = centre.daemon().await;
+    let called = centre.crm.add_contact("Tomás Reyes", None, Some("020 7946 0777")).await;
+    let mut anna = daemon.panel("anna").await;
+    let dialled = json!({ "call": "d-1", "agent": "201", "to": "+442079460777", "from": "+442079460000" });
+    daemon.call("dialled", dialled).await;
+    let popped = anna.until("the record of whom she calls", |p| {
+        p.pops.iter().find_map(|pop| match pop {
+            PanelFrame::Pop { target: PopTarget::Record { record, .. }, .. } => Some(record.id.clone()),
+            _ => None,
+        })
+    });
+    assert_eq!(popped.await.as_str(), called);
+    let call = anna.view.calls.first().expect("its card").interaction;
+    daemon.call("ended", json!({ "call": "d-1" })).await;
+    anna.until("the log", |p| saved(p, call)).await;
+    let task = task(&centre, &call.to_string(), "Call, outbound, missed").await;
+    assert_eq!((&task.fields["CallType"], &task.fields["WhoId"]), (&json!("Outbound"), &json!(called)));
+    assert_eq!(task.fields["CallDisposition"], "Missed");
     daemon.stop().await;
 }

@@ -6,7 +6,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
-use tieline_model::envelope::{CallAnswered, CallEnded, CallRinging, Envelope, TYPE_PREFIX};
+use tieline_model::envelope::{
+    CallAnswered, CallDialled, CallEnded, CallRecordingReady, CallRinging, Envelope, TYPE_PREFIX,
+};
 use tieline_model::{Event, Refusal};
 
 const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -28,8 +30,15 @@ fn document() -> Result<Value> {
     let mut messages = Map::new();
     let heard = [
         intake::<CallRinging>(&mut schemas, &mut messages, "call.ringing.v1", "A call rings.")?,
+        intake::<CallDialled>(&mut schemas, &mut messages, "call.dialled.v1", "An agent dialled.")?,
         intake::<CallAnswered>(&mut schemas, &mut messages, "call.answered.v1", "An agent answered a call.")?,
         intake::<CallEnded>(&mut schemas, &mut messages, "call.ended.v1", "A call is over.")?,
+        intake::<CallRecordingReady>(
+            &mut schemas,
+            &mut messages,
+            "call.recording_ready.v1",
+            "The recording of a call can be heard.",
+        )?,
     ];
     let told = events(&mut schemas, &mut messages)?;
     answer(&mut schemas, &mut messages);

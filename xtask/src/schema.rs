@@ -8,7 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use tieline_model::envelope::{CallAnswered, CallEnded, CallRinging, Envelope};
+use tieline_model::envelope::{
+    CallAnswered, CallDialled, CallEnded, CallRecordingReady, CallRinging, Envelope,
+};
 use tieline_model::live::{
     ChatStarted, PanelFrame, PanelSays, SignIn, SignedIn, StartChat, WidgetFrame, WidgetSays,
 };
@@ -102,8 +104,10 @@ pub(crate) fn json_schemas() -> Result<Vec<(&'static str, Value)>> {
             Bundle::new("Messages of the bus and the bodies that producers send")
                 .into::<Envelope>()
                 .into::<CallRinging>()
+                .into::<CallDialled>()
                 .into::<CallAnswered>()
                 .into::<CallEnded>()
+                .into::<CallRecordingReady>()
                 .done("envelope")?,
         ),
     ])

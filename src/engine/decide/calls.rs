@@ -6,9 +6,9 @@ use crate::state::{Call, CallState, Engine, Stage, Talk};
 use std::collections::BTreeSet;
 use tieline_model::command::CallFact;
 use tieline_model::content::ContentRef;
-use tieline_model::crm::Outcome;
+use tieline_model::crm::{Direction, Outcome};
 use tieline_model::event::{ParkedBy, WithdrawnWhy};
-use tieline_model::policy::{AfterCall, ParkOn};
+use tieline_model::policy::{AfterCall, CallLogs, ParkOn};
 use tieline_model::{
     Actor, AgentId, CallId, Code, ConversationId, Event, InteractionId, QueueId, Refusal, Timestamp,
 };
@@ -33,7 +33,7 @@ impl Engine {
             }
         }
         if self.ended_calls.contains(call) {
-            return Ok(Vec::new());
+            return Ok(self.late(call, fact));
         }
         let known = self.call_ids.get(call).and_then(|id| self.calls.get(id));
         let (id, talk) = known.map_or((interaction, conversation), |c| (c.id, c.conversation));
@@ -41,23 +41,85 @@ impl Engine {
             return Err(Refusal::new(Code::WrongState, "this interaction id is in use").field("interaction"));
         }
         match fact {
-            CallFact::Ringing { agents, queue, numbers, withheld } => {
+            CallFact::Ringing { agents, queue, numbers, withheld, direction } => {
                 let agents = self.resolve_all(agents)?;
-                let rang =
-                    Rang { call, id, talk, agents, queue: queue.as_ref(), numbers, withheld: *withheld };
+                let (queue, withheld, direction) = (queue.as_ref(), *withheld, *direction);
+                let rang = Rang { call, id, talk, agents, queue, numbers, withheld, direction };
                 Ok(self.rings(now, known, rang))
+            }
+            CallFact::Dialled { agent, queue, numbers } => {
+                let agent = self.resolve(agent).ok_or_else(|| unknown_agent("agent"))?;
+                let dialled = Event::CallDialled {
+                    call: call.clone(),
+                    interaction: id,
+                    conversation: talk,
+                    queue: queue.clone(),
+                    agent: agent.clone(),
+                    numbers: *numbers,
+                };
+                Ok(self.dialled(now, known, &agent, dialled, id))
             }
             CallFact::Answered { agent } => {
                 let agent = self.resolve(agent).ok_or_else(|| unknown_agent("agent"))?;
                 Ok(self.answered(now, known, call, id, talk, &agent))
             }
             CallFact::Ended => Ok(self.call_ended(now, known, call, id)),
+            CallFact::RecordingReady { recording } => match known {
+                Some(known) if known.recording == Some(*recording) => Ok(Vec::new()),
+                Some(_) => Ok(vec![Event::RecordingReady {
+                    call: call.clone(),
+                    interaction: id,
+                    conversation: talk,
+                    recording: *recording,
+                    log: false,
+                }]),
+                None => Err(Refusal::new(
+                    Code::NotFound,
+                    "nothing was heard of this call, or too long ago; send its recording after its first event",
+                )
+                .field("call")),
+            },
         }
+    }
+
+    /// Facts of a call that is over: a recording enriches it, everything else comes too late (E1, D6).
+    fn late(&self, call: &CallId, fact: &CallFact) -> Vec<Event> {
+        let CallFact::RecordingReady { recording } = fact else { return Vec::new() };
+        let Some(ended) = self.ended.get(call).filter(|ended| ended.recording != Some(*recording)) else {
+            return Vec::new();
+        };
+        vec![Event::RecordingReady {
+            call: call.clone(),
+            interaction: ended.interaction,
+            conversation: ended.conversation,
+            recording: *recording,
+            log: ended.log,
+        }]
+    }
+
+    /// An agent dialled; the call may have rung at the agent's own phone before (B4).
+    fn dialled(
+        &self,
+        now: Timestamp,
+        known: Option<&Call>,
+        agent: &AgentId,
+        dialled: Event,
+        id: InteractionId,
+    ) -> Vec<Event> {
+        if known.is_some_and(|c| c.state.on_the_phone().is_some()) {
+            return Vec::new();
+        }
+        let mut events: Vec<Event> = self.withdraw_from(agent, WithdrawnWhy::Call).into_iter().collect();
+        events.extend(self.park_active(now, agent, ParkedBy::Call, None));
+        events.push(dialled);
+        let spared = self.spared(known, |other| other == agent);
+        events.extend(spared.iter().flat_map(|other| self.after_call(now, other, id)));
+        events
     }
 
     fn rings(&self, now: Timestamp, known: Option<&Call>, rang: Rang<'_>) -> Vec<Event> {
         match known.map(|c| &c.state) {
-            Some(CallState::Answered { .. }) => return Vec::new(),
+            Some(CallState::Answered { .. } | CallState::Dialled { .. }) => return Vec::new(),
             Some(CallState::Ringing { agents }) if *agents == rang.agents => return Vec::new(),
             Some(CallState::Ringing { .. }) | None => {}
         }
@@ -77,17 +139,16 @@ impl Engine {
             agents: rang.agents.into_iter().collect(),
             numbers: *rang.numbers,
             withheld: rang.withheld,
+            direction: rang.direction,
         });
         events.extend(spared.iter().flat_map(|agent| self.after_call(now, agent, rang.id)));
         events
     }
 
-    /// Agents at whom the call rings and will not any more, because it goes on without them.
+    /// Agents whom the call concerns and will not any more, because it goes on without them.
     fn spared(&self, known: Option<&Call>, stays: impl Fn(&AgentId) -> bool) -> Vec<AgentId> {
-        match known.map(|c| &c.state) {
-            Some(CallState::Ringing { agents }) => agents.iter().filter(|a| !stays(a)).cloned().collect(),
-            Some(CallState::Answered { .. }) | None => Vec::new(),
-        }
+        let holders = known.map(|c| c.state.holders()).unwrap_or_default();
+        holders.into_iter().filter(|agent| !stays(agent)).collect()
     }
 
     fn answered(
@@ -122,14 +183,26 @@ impl Engine {
         call: &CallId,
         id: InteractionId,
     ) -> Vec<Event> {
-        let (outcome, agents) = match known.map(|c| &c.state) {
-            Some(CallState::Answered { agent, .. }) => (Outcome::Answered, BTreeSet::from([agent.clone()])),
-            Some(CallState::Ringing { agents }) => (Outcome::Missed, agents.clone()),
+        let Some(known) = known else {
             // Heard of for the first time: remembered, so that a late "ringing" does not ring.
-            None => (Outcome::Missed, BTreeSet::new()),
+            let outcome = Outcome::Missed;
+            return vec![Event::CallEnded { call: call.clone(), interaction: id, outcome }];
         };
-        let mut events = vec![Event::CallEnded { call: call.clone(), interaction: id, outcome }];
-        for agent in &agents {
+        let outcome = match &known.state {
+            CallState::Answered { .. } => Outcome::Answered,
+            CallState::Ringing { .. } | CallState::Dialled { .. } => Outcome::Missed,
+        };
+        let log = match self.policy.calls.log {
+            CallLogs::All => true,
+            CallLogs::Answered => outcome == Outcome::Answered,
+            CallLogs::None => false,
+        };
+        let (agent, conversation) = (known.state.on_the_phone().cloned(), known.conversation);
+        let mut events = vec![
+            Event::CallEnded { call: call.clone(), interaction: id, outcome },
+            Event::InteractionClosed { interaction: id, conversation, outcome, agent, log },
+        ];
+        for agent in &known.state.holders() {
             events.extend(self.after_call(now, agent, id));
         }
         events
@@ -188,6 +261,7 @@ struct Rang<'a> {
     queue: Option<&'a QueueId>,
     numbers: &'a ContentRef,
     withheld: bool,
+    direction: Direction,
 }
 
 fn unknown_agent(field: &str) -> Refusal {

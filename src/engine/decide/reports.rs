@@ -1,7 +1,7 @@
 //! What the CRMs said, and who the agent says the customer is.
 
 use super::{Decision, not_yours};
-use crate::state::{CallState, Engine, Stage};
+use crate::state::{Engine, Stage};
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{LogState, LookupResult, Record};
 use tieline_model::{Actor, AgentId, Code, ConnectionId, Event, InteractionId, Refusal};
@@ -53,7 +53,7 @@ impl Engine {
         let call = self.calls.get(&interaction).map(|c| (&c.state, &c.found));
         let found = match (chat, call) {
             (Some((Stage::Owned { agent: owner, .. }, found)), _) if owner == agent => found,
-            (_, Some((CallState::Answered { agent: owner, .. }, found))) if owner == agent => found,
+            (_, Some((state, found))) if state.on_the_phone() == Some(agent) => found,
             (_, _) => return Err(not_yours()),
         };
         if !self.policy.connections.iter().any(|c| c.id == *connection) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
-use tieline_model::crm::{ConnectionInfo, LogState, LookupResult, Outcome, Record, Side};
+use tieline_model::crm::{ConnectionInfo, Direction, LogState, LookupResult, Outcome, Record, Side};
 use tieline_model::event::{AssignedHow, CompletedBy, ParkedBy, PresenceWhy, ReturnedWhy, WithdrawnWhy};
 use tieline_model::policy::{AgentPolicy, CallPolicy, QueuePolicy, TenantPolicy};
 use tieline_model::{
@@ -320,9 +320,19 @@ fn about_calls(interaction: InteractionId, conversation: ConversationId) -> Vec<
             agents: vec![agent()],
             numbers: content(),
             withheld: false,
+            direction: Direction::Inbound,
+        },
+        Event::CallDialled {
+            call: call.clone(),
+            interaction,
+            conversation,
+            queue: Some(queue()),
+            agent: agent(),
+            numbers: content(),
         },
         Event::CallAnswered { call: call.clone(), interaction, conversation, agent: agent() },
-        Event::CallEnded { call, interaction, outcome: Outcome::Missed },
+        Event::CallEnded { call: call.clone(), interaction, outcome: Outcome::Missed },
+        Event::RecordingReady { call, interaction, conversation, recording: content(), log: true },
     ]
 }
 

@@ -6,7 +6,9 @@ use tieline_model::content::ContentRef;
 use tieline_model::crm::{LogState, Outcome, Record, Side};
 use tieline_model::event::{AssignedHow, CompletedBy, ParkedBy, PresenceWhy, ReturnedWhy, WithdrawnWhy};
 use tieline_model::live::{Place, Status};
-use tieline_model::policy::{After, AfterCall, Delivery, OfferWhen, ParkOn, QueuePolicy, TenantPolicy};
+use tieline_model::policy::{
+    After, AfterCall, CallLogs, Delivery, OfferWhen, ParkOn, QueuePolicy, TenantPolicy,
+};
 use tieline_model::{
     Actor, AgentId, CallFact, CallId, Code, Command, CommandId, ConnectionId, ConversationId, Event,
     InteractionId, Millis, OfferId, QueueId, SessionId, Timestamp, Wish,
@@ -77,8 +79,25 @@ pub struct Call {
     pub id: InteractionId,
     pub conversation: ConversationId,
     pub rings: Vec<AgentId>,
+    pub dialled: Option<AgentId>,
     pub answered: Option<AgentId>,
+    pub recording: Option<ContentRef>,
     pub chosen: Vec<(ConnectionId, Option<Record>)>,
+}
+
+impl Call {
+    pub fn on_the_phone(&self) -> Option<&AgentId> {
+        self.answered.as_ref().or(self.dialled.as_ref())
+    }
+}
+
+#[derive(Debug)]
+pub struct Gone {
+    pub name: CallId,
+    pub id: InteractionId,
+    pub conversation: ConversationId,
+    pub recording: Option<ContentRef>,
+    pub log: bool,
 }
 
 #[derive(Debug)]
@@ -95,6 +114,8 @@ pub struct Naive {
     pub chats: Vec<Chat>,
     pub calls: Vec<Call>,
     pub over: Vec<CallId>,
+    /// Calls that are over and were known before.
+    pub gone: Vec<Gone>,
     /// Newest last.
     pub shut: Vec<Shut>,
     /// Ids of offers, as they were given out.
@@ -146,11 +167,11 @@ impl Naive {
     }
 
     pub fn talking(&self, agent: &AgentId) -> bool {
-        self.calls.iter().any(|c| c.answered.as_ref() == Some(agent))
+        self.calls.iter().any(|c| c.on_the_phone() == Some(agent))
     }
 
     pub fn calls_at(&self, agent: &AgentId) -> Vec<InteractionId> {
-        let here = |c: &&Call| c.answered.as_ref() == Some(agent) || c.rings.contains(agent);
+        let here = |c: &&Call| c.on_the_phone() == Some(agent) || c.rings.contains(agent);
         let mut ids: Vec<_> = self.calls.iter().filter(here).map(|c| c.id).collect();
         ids.sort();
         ids
@@ -407,6 +428,11 @@ impl Naive {
         let (conversation, to) = (chat.conversation, Some(agent.clone()));
         self.told.push(Event::InteractionClosed { interaction, conversation, outcome, agent: to, log });
         self.let_go(id, &agent);
+        self.list(id, agent);
+    }
+
+    /// The latest ten of each agent are listed.
+    fn list(&mut self, id: InteractionId, agent: AgentId) {
         self.shut.push(Shut { id, agent: agent.clone(), states: Vec::new() });
         let of_agent: Vec<InteractionId> =
             self.shut.iter().filter(|s| s.agent == agent).map(|s| s.id).collect();
@@ -940,7 +966,7 @@ impl Naive {
         connection: &ConnectionId,
         contact: &Option<Record>,
     ) -> Answer {
-        let own_call = |c: &&mut Call| c.id == id && c.answered.as_ref() == Some(agent);
+        let own_call = |c: &&mut Call| c.id == id && c.on_the_phone() == Some(agent);
         let known = self.policy.connections.iter().any(|c| c.id == *connection);
         let chosen = if self.own(agent, id).is_ok() {
             &mut self.chat_mut(id).chosen
@@ -985,6 +1011,7 @@ impl Naive {
             return Err(Code::NotPermitted);
         }
         if self.over.contains(name) {
+            self.after_the_end(name, fact);
             return Ok(());
         }
         let at = self.calls.iter().position(|c| c.name == *name);
@@ -993,7 +1020,7 @@ impl Naive {
             return Err(Code::WrongState);
         }
         match fact {
-            CallFact::Ringing { agents, queue, numbers, withheld } => {
+            CallFact::Ringing { agents, queue, numbers, withheld, direction } => {
                 if agents.is_empty() || agents.len() > 100 {
                     return Err(Code::Invalid);
                 }
@@ -1004,7 +1031,7 @@ impl Naive {
                     return Err(Code::NotFound);
                 }
                 let before = at.map(|i| self.calls[i].rings.clone()).unwrap_or_default();
-                if at.is_some_and(|i| self.calls[i].answered.is_some()) || before == ours {
+                if at.is_some_and(|i| self.calls[i].on_the_phone().is_some()) || before == ours {
                     return Ok(());
                 }
                 for agent in &ours {
@@ -1024,8 +1051,42 @@ impl Naive {
                     agents: ours.clone(),
                     numbers: *numbers,
                     withheld: *withheld,
+                    direction: *direction,
                 });
                 self.no_more_at(before.iter().filter(|a| !ours.contains(a)));
+            }
+            CallFact::Dialled { agent, queue, numbers } => {
+                let agent = self.named(agent).ok_or(Code::NotFound)?;
+                if at.is_some_and(|i| self.calls[i].on_the_phone().is_some()) {
+                    return Ok(());
+                }
+                self.withdraw(&agent, WithdrawnWhy::Call);
+                self.park(&agent, ParkedBy::Call);
+                let at = self.heard_of(name, interaction, conversation);
+                let rang = std::mem::take(&mut self.calls[at].rings);
+                self.calls[at].dialled = Some(agent.clone());
+                self.told.push(Event::CallDialled {
+                    call: name.clone(),
+                    interaction: self.calls[at].id,
+                    conversation: self.calls[at].conversation,
+                    queue: queue.clone(),
+                    agent: agent.clone(),
+                    numbers: *numbers,
+                });
+                self.no_more_at(rang.iter().filter(|a| **a != agent));
+            }
+            CallFact::RecordingReady { recording } => {
+                let at = at.ok_or(Code::NotFound)?;
+                if self.calls[at].recording != Some(*recording) {
+                    self.calls[at].recording = Some(*recording);
+                    self.told.push(Event::RecordingReady {
+                        call: name.clone(),
+                        interaction: self.calls[at].id,
+                        conversation: self.calls[at].conversation,
+                        recording: *recording,
+                        log: false,
+                    });
+                }
             }
             CallFact::Answered { agent } => {
                 let agent = self.named(agent).ok_or(Code::NotFound)?;
@@ -1035,7 +1096,8 @@ impl Naive {
                 self.withdraw(&agent, WithdrawnWhy::Call);
                 self.park(&agent, ParkedBy::Call);
                 let at = self.heard_of(name, interaction, conversation);
-                let rang = std::mem::take(&mut self.calls[at].rings);
+                let mut rang = std::mem::take(&mut self.calls[at].rings);
+                rang.extend(self.calls[at].dialled.take());
                 self.calls[at].answered = Some(agent.clone());
                 let (interaction, conversation) = (self.calls[at].id, self.calls[at].conversation);
                 self.told.push(Event::CallAnswered {
@@ -1056,14 +1118,48 @@ impl Naive {
                 let call = self.calls.remove(at);
                 let outcome = if call.answered.is_some() { Outcome::Answered } else { Outcome::Missed };
                 self.told.push(Event::CallEnded { call: name.clone(), interaction: call.id, outcome });
-                if let Some(agent) = &call.answered {
+                let log = match self.policy.calls.log {
+                    CallLogs::None => false,
+                    CallLogs::Answered => call.answered.is_some(),
+                    CallLogs::All => true,
+                };
+                let agent = call.on_the_phone().cloned();
+                self.told.push(Event::InteractionClosed {
+                    interaction: call.id,
+                    conversation: call.conversation,
+                    outcome,
+                    agent: agent.clone(),
+                    log,
+                });
+                let (id, conversation, recording) = (call.id, call.conversation, call.recording);
+                self.gone.push(Gone { name: name.clone(), id, conversation, recording, log });
+                if let Some(agent) = agent {
                     let now = self.now;
-                    self.agent_mut(agent).idle = now;
+                    self.agent_mut(&agent).idle = now;
+                    if log {
+                        self.list(call.id, agent);
+                    }
                 }
-                self.no_more_at(call.rings.iter().chain(&call.answered));
+                self.no_more_at(call.rings.iter().chain(&call.dialled).chain(&call.answered));
             }
         }
         Ok(())
+    }
+
+    /// Only a recording still counts.
+    fn after_the_end(&mut self, name: &CallId, fact: &CallFact) {
+        let CallFact::RecordingReady { recording } = fact else { return };
+        let Some(gone) = self.gone.iter_mut().find(|g| g.name == *name) else { return };
+        if gone.recording != Some(*recording) {
+            gone.recording = Some(*recording);
+            self.told.push(Event::RecordingReady {
+                call: name.clone(),
+                interaction: gone.id,
+                conversation: gone.conversation,
+                recording: *recording,
+                log: gone.log,
+            });
+        }
     }
 
     fn named(&self, name: &str) -> Option<AgentId> {
@@ -1079,7 +1175,8 @@ impl Naive {
             return at;
         }
         let (name, rings) = (name.clone(), Vec::new());
-        self.calls.push(Call { name, id, conversation, rings, answered: None, chosen: Vec::new() });
+        let (dialled, answered, recording, chosen) = (None, None, None, Vec::new());
+        self.calls.push(Call { name, id, conversation, rings, dialled, answered, recording, chosen });
         self.calls.len() - 1
     }
 

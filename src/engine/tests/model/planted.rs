@@ -2,6 +2,7 @@
 //! it then makes of its own events, or at what moment it thinks it is. They stand here and not in the engine, so that
 //! no switch and no second code path is shipped; the price is that only bugs that show in events can be planted.
 
+use tieline_model::crm::Outcome;
 use tieline_model::event::{ParkedBy, PresenceWhy, WithdrawnWhy};
 use tieline_model::{Event, Millis, Timestamp, Wish};
 
@@ -31,9 +32,12 @@ pub enum Planted {
     IdleFromTheFuture,
     GoneAgentStaysConnected,
     AnyCustomerMessageRestartsTheWait,
+    DialledIsNotBusy,
+    EveryCallIsLogged,
+    LateRecordingForgotten,
 }
 
-pub const ALL: [Planted; 20] = [
+pub const ALL: [Planted; 23] = [
     Planted::LateAcceptCounts,
     Planted::MessageTwice,
     Planted::MissIsFree,
@@ -54,6 +58,9 @@ pub const ALL: [Planted; 20] = [
     Planted::IdleFromTheFuture,
     Planted::GoneAgentStaysConnected,
     Planted::AnyCustomerMessageRestartsTheWait,
+    Planted::DialledIsNotBusy,
+    Planted::EveryCallIsLogged,
+    Planted::LateRecordingForgotten,
 ];
 
 impl Planted {
@@ -82,6 +89,15 @@ impl Planted {
             Self::ActivationLeavesTwoActive => {
                 events.retain(|e| !matches!(e, Event::ItemParked { by: ParkedBy::Activation, .. }));
             }
+            Self::DialledIsNotBusy => events.retain(|e| !matches!(e, Event::CallDialled { .. })),
+            Self::LateRecordingForgotten => {
+                events.retain(|e| !matches!(e, Event::RecordingReady { log: true, .. }));
+            }
+            Self::EveryCallIsLogged => events.iter_mut().for_each(|event| {
+                if let Event::InteractionClosed { log, outcome: Outcome::Missed, .. } = event {
+                    *log = true;
+                }
+            }),
             Self::WrapUpNeverStarts => events.retain(|e| !matches!(e, Event::WrapUpStarted { .. })),
             _ => {}
         }

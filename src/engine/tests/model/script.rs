@@ -4,10 +4,10 @@
 use crate::naive::{Naive, Where};
 use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
-use tieline_model::crm::{ConnectionInfo, LogState, LookupResult, Record};
+use tieline_model::crm::{ConnectionInfo, Direction, LogState, LookupResult, Record};
 use tieline_model::policy::{
-    After, AfterCall, AgentPolicy, Classification, Delivery, OfferWhen, ParkOn, QueuePolicy, Strategy,
-    TenantPolicy, WrapUp,
+    After, AfterCall, AgentPolicy, CallLogs, Classification, Delivery, OfferWhen, ParkOn, QueuePolicy,
+    Strategy, TenantPolicy, WrapUp,
 };
 use tieline_model::{
     Actor, AgentId, CallFact, CallId, Command, CommandId, ConnectionId, ContentId, ConversationId,
@@ -82,6 +82,10 @@ pub enum Act {
     Ring(u8, u8),
     PickUp(u8, u8),
     HangUp(u8),
+    /// Which call, by whom.
+    Dial(u8, u8),
+    /// Which call, which recording.
+    Record(u8, u8),
     LookUp(Pick, bool),
     Deliver(u8, bool),
     Configure(u8),
@@ -164,6 +168,7 @@ pub fn policy(dice: &mut Dice) -> TenantPolicy {
     }];
     policy.break_reasons = if dice.one_in(4) { Vec::new() } else { vec!["lunch".to_owned()] };
     policy.calls.park_on = dice.of(&[ParkOn::Answered, ParkOn::Ringing]);
+    policy.calls.log = dice.of(&[CallLogs::Answered, CallLogs::All, CallLogs::None]);
     policy.calls.after_call = dice.of(&[AfterCall::ResumeWrapUp, AfterCall::ResumeLast]);
     policy
 }
@@ -202,9 +207,11 @@ pub fn act(dice: &mut Dice) -> Act {
         167..=172 => Act::Complete(who, pick),
         173..=175 => Act::Classify(who, pick, dice.below(7) as u8),
         176..=177 => Act::Choose(who, pick, !dice.one_in(4)),
-        178..=183 => Act::Ring(dice.below(6) as u8, dice.roll() as u8),
+        178..=181 => Act::Ring(dice.below(6) as u8, dice.roll() as u8),
+        182..=183 => Act::Dial(dice.below(6) as u8, dice.below(5) as u8),
         184..=187 => Act::PickUp(dice.below(6) as u8, dice.below(5) as u8),
-        188..=191 => Act::HangUp(dice.below(6) as u8),
+        188..=190 => Act::HangUp(dice.below(6) as u8),
+        191 => Act::Record(dice.below(6) as u8, dice.below(3) as u8),
         192 => Act::LookUp(any, !dice.one_in(4)),
         193..=194 => Act::Deliver(dice.roll() as u8, !dice.one_in(4)),
         195..=196 => Act::Configure(dice.below(7) as u8),
@@ -342,7 +349,7 @@ fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
         }
         Act::Choose(a, pick, known) => {
             let call =
-                model.calls.iter().find(|c| c.answered.as_ref() == Some(&agent(*a)) && n.is_multiple_of(2));
+                model.calls.iter().find(|c| c.on_the_phone() == Some(&agent(*a)) && n.is_multiple_of(2));
             let interaction = call.map_or_else(|| find(model, *a, *pick), |c| c.id);
             let id = RecordId::new(format!("r{}", n % 2)).unwrap();
             let contact = (!n.is_multiple_of(3)).then(|| Record { object: "Contact".to_owned(), id });
@@ -362,16 +369,18 @@ fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
                 queue: None,
                 numbers: some_content(n, 0),
                 withheld: mask & 128 != 0,
+                direction: if mask & 3 == 3 { Direction::Outbound } else { Direction::Inbound },
             };
             phone(model, *slot, fact)
         }
-        Act::PickUp(slot, who) => {
-            let name = match who {
-                3 => "4711".to_owned(),
-                4 => "nobody".to_owned(),
-                a => agent(*a).to_string(),
-            };
-            phone(model, *slot, CallFact::Answered { agent: name })
+        Act::PickUp(slot, who) => phone(model, *slot, CallFact::Answered { agent: extension(*who) }),
+        Act::Dial(slot, who) => {
+            let numbers = some_content(n, 0);
+            phone(model, *slot, CallFact::Dialled { agent: extension(*who), queue: None, numbers })
+        }
+        Act::Record(slot, which) => {
+            let recording = some_content(u128::from(*which), 0);
+            phone(model, *slot, CallFact::RecordingReady { recording })
         }
         Act::HangUp(slot) => phone(model, *slot, CallFact::Ended),
         Act::LookUp(pick, own) => {
@@ -401,6 +410,15 @@ fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
         Act::Drain => (Actor::Daemon, Wish::Drain),
         Act::Stranger(kind) => stranger(*kind, model),
     })
+}
+
+/// An agent, by id or extension, or nobody of ours.
+fn extension(who: u8) -> String {
+    match who {
+        3 => "4711".to_owned(),
+        4 => "nobody".to_owned(),
+        a => agent(a).to_string(),
+    }
 }
 
 fn stranger(kind: u8, model: &Naive) -> (Actor, Wish) {

@@ -4,8 +4,9 @@ use crate::centre::*;
 use tieline_engine::Stage;
 use tieline_model::Code;
 use tieline_model::command::Presence;
+use tieline_model::crm::{Direction, LogState, Outcome};
 use tieline_model::live::{Place, Status};
-use tieline_model::policy::{AfterCall, ParkOn};
+use tieline_model::policy::{AfterCall, CallLogs, ParkOn};
 
 fn handling() -> Centre {
     handling_with(|_| {})
@@ -43,7 +44,10 @@ fn a_ringing_call_withdraws_the_offer_and_blocks_the_next() {
     c.customer(2).starts();
     c.happened();
     c.call("c1").ends();
-    assert_eq!(c.happened(), ["c1 ended Missed", "#2 offered to anna, v1, for 30000"]);
+    assert_eq!(
+        c.happened(),
+        ["c1 ended Missed", "c1 closed Missed, log false", "#2 offered to anna, v1, for 30000"]
+    );
 }
 
 // proves B4
@@ -70,7 +74,10 @@ fn a_call_stops_the_timer_of_an_active_wrap_up() {
     c.after(3_600);
     c.happened();
     c.call("c1").ends();
-    assert_eq!(c.happened(), ["c1 ended Answered", "#1 activated by anna, wrap-up 39500"]);
+    assert_eq!(
+        c.happened(),
+        ["c1 ended Answered", "c1 closed Answered, log true", "#1 activated by anna, wrap-up 39500"]
+    );
 }
 
 // proves B4
@@ -92,7 +99,10 @@ fn a_chat_the_customer_ends_during_the_call_becomes_active_wrap_up_after_it() {
     c.happened();
     assert_eq!(place(&c, 1), Place::Parked);
     c.call("c1").ends();
-    assert_eq!(c.happened(), ["c1 ended Answered", "#1 activated by anna, wrap-up 60000"]);
+    assert_eq!(
+        c.happened(),
+        ["c1 ended Answered", "c1 closed Answered, log true", "#1 activated by anna, wrap-up 60000"]
+    );
     assert_eq!(c.status("anna"), Status::WrapUp);
 }
 
@@ -262,4 +272,191 @@ fn a_withheld_number_is_marked() {
     assert_eq!(c.happened(), ["c1 rang at [anna], withheld"]);
     let call = c.engine.calls().next().unwrap();
     assert!(call.withheld);
+}
+
+// proves B4, E1
+#[test]
+fn dialling_parks_the_active_chat_and_takes_the_offer_away() {
+    let mut c = handling();
+    c.call("c1").dialled_by("anna");
+    assert_eq!(c.happened(), ["#1 parked for anna by Call, left none", "c1 dialled by anna"]);
+    assert_eq!(c.status("anna"), Status::OnCall);
+    c.call("c1").answered_by("anna");
+    c.call("c1").dialled_by("anna");
+    c.call("c1").rings_at(&["anna"]);
+    assert_eq!(c.happened(), ["c1 answered by anna"], "what comes twice or late does nothing");
+    let mut c = Centre::new();
+    c.customer(1).starts();
+    c.happened();
+    c.call("c1").dialled_by("anna");
+    assert_eq!(
+        c.happened(),
+        ["#1 withdrawn from anna (Call)", "c1 dialled by anna", "#1 offered to ben, v2, for 30000"]
+    );
+}
+
+// proves B5, E1
+#[test]
+fn a_dialled_call_that_nobody_answers_gives_the_agent_back() {
+    let mut c = handling();
+    c.anna().ends(1);
+    c.call("c1").rings_at(&["anna", "ben"]);
+    c.call("c1").dialled_by("anna");
+    assert!(c.engine.agent(&agent("ben")).unwrap().calls.is_empty(), "it was Anna's own phone that rang");
+    c.happened();
+    c.call("c1").ends();
+    assert_eq!(
+        c.happened(),
+        ["c1 ended Missed", "c1 closed Missed, log false", "#1 activated by anna, wrap-up 60000"]
+    );
+    assert_eq!(c.status("anna"), Status::WrapUp);
+}
+
+// proves E1
+#[test]
+fn a_call_that_a_colleague_takes_over_while_it_is_dialled_leaves_the_first() {
+    let mut c = Centre::new();
+    c.call("c1").dialled_by("anna");
+    c.call("c1").answered_by("ben");
+    assert_eq!(c.status("ben"), Status::OnCall);
+    assert_eq!(c.status("anna"), Status::Present { presence: Presence::Available });
+    assert!(c.engine.agent(&agent("anna")).unwrap().calls.is_empty());
+}
+
+/// What happens to a call that nobody answers and one that somebody does.
+fn closings(log: CallLogs) -> Vec<String> {
+    let mut c = Centre::with(|p| p.calls.log = log);
+    c.call("c1").rings_at(&["anna"]);
+    c.call("c1").ends();
+    c.call("c2").rings_at(&["anna"]);
+    c.call("c2").answered_by("anna");
+    c.call("c2").ends();
+    c.happened().into_iter().filter(|line| line.contains("closed")).collect()
+}
+
+// proves E4
+#[test]
+fn the_policy_says_which_calls_are_logged() {
+    let missed = |log: bool| format!("c1 closed Missed, log {log}");
+    let answered = |log: bool| format!("c2 closed Answered, log {log}");
+    assert_eq!(closings(CallLogs::Answered), [missed(false), answered(true)]);
+    assert_eq!(closings(CallLogs::All), [missed(true), answered(true)]);
+    assert_eq!(closings(CallLogs::None), [missed(false), answered(false)]);
+    assert_eq!(CallLogs::default(), CallLogs::Answered);
+}
+
+// proves D7, E4
+#[test]
+fn an_agent_sees_where_the_log_of_a_call_stands() {
+    let mut c = Centre::with(|p| p.calls.log = CallLogs::All);
+    let id = c.call_id("c1");
+    c.call("c1").rings_at(&["anna", "ben"]);
+    c.call("c1").answered_by("anna");
+    c.call("c1").ends();
+    let (listed, closed) = c.engine.recent_logs(&agent("anna")).next().unwrap();
+    assert_eq!((listed, closed.call, closed.outcome), (id, Some(Direction::Inbound), Outcome::Answered));
+    assert!(closed.person.is_some() && closed.deliveries.is_empty());
+    c.delivered(id, LogState::Sending);
+    let (_, closed) = c.engine.recent_logs(&agent("anna")).next().unwrap();
+    assert_eq!(closed.deliveries.values().collect::<Vec<_>>(), [&LogState::Sending]);
+    // Nobody's call is in nobody's list, and what the CRM says of it is no error.
+    let nobodys = c.call_id("c2");
+    c.call("c2").rings_at(&["anna", "ben"]);
+    c.call("c2").ends();
+    c.happened();
+    c.delivered(nobodys, LogState::Sending);
+    assert_eq!(c.happened(), Vec::<String>::new());
+    assert_eq!(c.engine.recent_logs(&agent("anna")).count() + c.engine.recent_logs(&agent("ben")).count(), 1);
+}
+
+// proves E4
+#[test]
+fn calls_and_chats_share_the_list_of_ten() {
+    let mut c = Centre::new();
+    for n in 0..25 {
+        let name = format!("c{n}");
+        c.call(&name).answered_by("anna");
+        c.call(&name).ends();
+    }
+    assert_eq!(c.engine.recent_logs(&agent("anna")).count(), 10);
+    let latest = c.call_id("c24");
+    assert_eq!(c.engine.recent_logs(&agent("anna")).next().unwrap().0, latest);
+    let oldest = c.call_id("c0");
+    assert!(c.engine.closed(oldest).is_none(), "what is not listed is not kept");
+}
+
+// proves D4, E4
+#[test]
+fn the_contact_is_chosen_while_the_call_goes_on() {
+    let mut c = Centre::new();
+    let id = c.call_id("c1");
+    c.call("c1").rings_at(&["anna"]);
+    c.anna().cannot(Code::NotFound, |anna| anna.chooses(id, Some("003")));
+    c.call("c1").answered_by("anna");
+    c.anna().chooses(id, Some("003"));
+    c.ben().cannot(Code::NotFound, |ben| ben.chooses(id, None));
+    c.call("c2").dialled_by("ben");
+    let second = c.call_id("c2");
+    c.ben().chooses(second, None);
+    let chosen = c.engine.call(id).unwrap().found.values().next().unwrap().contact().cloned();
+    assert_eq!(chosen.map(|r| r.id.to_string()).as_deref(), Some("003"));
+}
+
+// proves D6, E1, E4
+#[test]
+fn a_recording_may_come_before_the_end_and_long_after_it() {
+    let mut c = Centre::new();
+    c.call("c1").answered_by("anna");
+    c.call("c1").recorded_as(70);
+    c.call("c1").ends();
+    c.happened();
+    c.after(86_400);
+    c.call("c1").recorded_as(70);
+    assert_eq!(c.happened(), Vec::<String>::new(), "the same again changes nothing");
+    c.call("c1").recorded_as(71);
+    assert_eq!(c.happened(), ["c1 recorded, log true"], "the log has to be brought up to date");
+    c.restarts_after(60);
+    c.happened();
+    c.call("c1").recorded_as(72);
+    assert_eq!(c.happened(), ["c1 recorded, log true"]);
+}
+
+// proves E1, E4
+#[test]
+fn a_recording_of_a_call_that_is_not_logged_makes_no_log() {
+    let mut c = Centre::new();
+    c.call("c1").rings_at(&["anna"]);
+    c.call("c1").recorded_as(70);
+    assert_eq!(c.happened(), ["c1 rang at [anna]", "c1 recorded, log false"]);
+    c.call("c1").ends();
+    c.happened();
+    c.call("c1").recorded_as(71);
+    assert_eq!(c.happened(), ["c1 recorded, log false"]);
+}
+
+// proves E1, F5
+#[test]
+fn a_recording_of_nothing_is_refused_clearly_and_one_of_an_orphan_end_does_nothing() {
+    let mut c = Centre::new();
+    let refusal = c.call("c1").cannot(Code::NotFound, |call| call.recorded_as(70));
+    assert_eq!(refusal.field.as_deref(), Some("call"));
+    c.call("c1").ends();
+    c.happened();
+    c.call("c1").recorded_as(70);
+    assert_eq!(c.happened(), Vec::<String>::new(), "nothing of it is known that could be logged");
+}
+
+// proves E1
+#[test]
+fn ended_calls_are_forgotten_in_turn() {
+    let mut c = Centre::new();
+    for n in 0..=1_000 {
+        let name = format!("c{n}");
+        c.call(&name).answered_by("anna");
+        c.call(&name).ends();
+    }
+    c.call("c0").cannot(Code::NotFound, |call| call.recorded_as(70));
+    c.happened();
+    c.call("c1").recorded_as(70);
+    assert_eq!(c.happened(), ["c1 recorded, log true"]);
 }

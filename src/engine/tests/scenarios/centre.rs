@@ -1,10 +1,10 @@
 //! A small contact centre on paper: agents, customers and calls act, time passes, and what happened is read as text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tieline_engine::{Chat, Engine};
 use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
-use tieline_model::crm::ConnectionInfo;
+use tieline_model::crm::{ConnectionInfo, Direction, LogState, Record};
 use tieline_model::live::Status;
 use tieline_model::policy::{AgentPolicy, QueuePolicy, TenantPolicy};
 use tieline_model::{
@@ -44,6 +44,8 @@ pub struct Centre {
     pub engine: Engine,
     pub now: Timestamp,
     lines: Vec<String>,
+    /// What calls are called in the script.
+    names: BTreeMap<InteractionId, String>,
     commands: u32,
     expecting: Option<Option<Refusal>>,
 }
@@ -81,7 +83,14 @@ impl Centre {
         }];
         change(&mut policy);
         let engine = Engine::new();
-        let mut c = Self { engine, now: Timestamp(START), lines: Vec::new(), commands: 0, expecting: None };
+        let mut c = Self {
+            engine,
+            now: Timestamp(START),
+            lines: Vec::new(),
+            names: BTreeMap::new(),
+            commands: 0,
+            expecting: None,
+        };
         c.apply(&[Event::TenantOpened { seed: 7 }]);
         c.configures(policy);
         c.happened();
@@ -107,6 +116,18 @@ impl Centre {
 
     pub fn call<'a>(&'a mut self, name: &'a str) -> Phone<'a> {
         Phone { centre: self, name, id: name.bytes().fold(50_000, |n, b| n * 31 + u128::from(b)) }
+    }
+
+    /// The id that the call has here.
+    pub fn call_id(&mut self, name: &str) -> InteractionId {
+        InteractionId(Uuid::from_u128(self.call(name).id))
+    }
+
+    /// The CRM says where a log stands.
+    pub fn delivered(&mut self, interaction: InteractionId, state: LogState) {
+        let connection = ConnectionId::new("crm").unwrap();
+        let by = Actor::Connection { connection: connection.clone() };
+        self.does(by, Wish::ReportDelivery { interaction, connection, state });
     }
 
     pub fn configures(&mut self, policy: TenantPolicy) {
@@ -274,11 +295,15 @@ impl Centre {
                 format!("{} classified {codes:?}", id(interaction))
             }
             Event::InteractionClosed { interaction, outcome, log, .. } => {
-                format!("{} closed {outcome:?}, log {log}", id(interaction))
+                let name = self.names.get(interaction).cloned().unwrap_or_else(|| id(interaction));
+                format!("{name} closed {outcome:?}, log {log}")
             }
-            Event::CallRang { call, agents, withheld, .. } => {
-                format!("{call} rang at {agents:?}{}", if *withheld { ", withheld" } else { "" })
+            Event::CallRang { call, agents, withheld, direction, .. } => {
+                let way = if *direction == Direction::Outbound { ", outbound" } else { "" };
+                format!("{call} rang at {agents:?}{}{way}", if *withheld { ", withheld" } else { "" })
             }
+            Event::CallDialled { call, agent, .. } => format!("{call} dialled by {agent}"),
+            Event::RecordingReady { call, log, .. } => format!("{call} recorded, log {log}"),
             Event::CallAnswered { call, agent, .. } => format!("{call} answered by {agent}"),
             Event::CallEnded { call, outcome, .. } => format!("{call} ended {outcome:?}"),
             Event::LookedUp { interaction, connection, .. } => {
@@ -426,6 +451,13 @@ impl By<'_> {
         self.wishes(Wish::CompleteWrapUp { interaction: chat(n) });
     }
 
+    /// Says who was on the phone.
+    pub fn chooses(self, id: InteractionId, contact: Option<&str>) {
+        let connection = ConnectionId::new("crm").unwrap();
+        let contact = contact.map(|id| Record { object: "Contact".to_owned(), id: id.parse().unwrap() });
+        self.wishes(Wish::ChooseContact { interaction: id, connection, contact });
+    }
+
     pub fn classifies(self, n: u128, codes: &[&str], remarks: Option<ContentRef>) {
         let codes = codes.iter().map(|c| (*c).to_owned()).collect();
         self.wishes(Wish::Classify { interaction: chat(n), codes, remarks });
@@ -451,7 +483,19 @@ impl Phone<'_> {
     fn rings(self, agents: &[&str], withheld: bool) {
         let agents = agents.iter().map(|a| (*a).to_owned()).collect();
         let numbers = ContentRef { id: ContentId(Uuid::from_u128(self.id)), chars: 0, bytes: 0 };
-        self.reports(CallFact::Ringing { agents, queue: None, numbers, withheld });
+        let direction = Direction::Inbound;
+        self.reports(CallFact::Ringing { agents, queue: None, numbers, withheld, direction });
+    }
+
+    pub fn dialled_by(self, agent: &str) {
+        let numbers = ContentRef { id: ContentId(Uuid::from_u128(self.id)), chars: 0, bytes: 0 };
+        self.reports(CallFact::Dialled { agent: agent.to_owned(), queue: None, numbers });
+    }
+
+    /// The recording that has this number can be heard.
+    pub fn recorded_as(self, n: u128) {
+        let recording = ContentRef { id: ContentId(Uuid::from_u128(n)), chars: 0, bytes: 0 };
+        self.reports(CallFact::RecordingReady { recording });
     }
 
     pub fn answered_by(self, agent: &str) {
@@ -478,6 +522,7 @@ impl Phone<'_> {
         let (interaction, conversation) =
             (InteractionId(Uuid::from_u128(self.id)), ConversationId(Uuid::from_u128(self.id)));
         let by = Actor::Producer { name: "/pbx".to_owned() };
+        self.centre.names.insert(interaction, self.name.to_owned());
         self.centre.does(by, Wish::ReportCall { call, interaction, conversation, fact });
     }
 }
