@@ -8,7 +8,13 @@ use super::rest::{Answer, Call, with_key};
 use super::rules::{self, Via};
 use super::schema::Table;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use uuid::Uuid;
+
+/// The function of a user that lists what its roles allow.
+pub(crate) const USER_PRIVILEGES: &str = "Microsoft.Dynamics.CRM.RetrieveUserPrivileges";
+/// What can be done with a table, as names of privileges have it.
+const VERBS: [&str; 6] = ["Create", "Read", "Write", "Delete", "Append", "AppendTo"];
 
 type Operation = fn(&mut Org, &Call) -> Result<Answer>;
 
@@ -50,6 +56,28 @@ fn who_am_i(org: &mut Org, call: &Call) -> Result<Answer> {
         json!({"@odata.context": context(call, "WhoAmI"), "BusinessUnitId": unit.to_string(),
             "UserId": call.caller.user.to_string(), "OrganizationId": org.id.to_string()}),
     ))
+}
+
+/// The privileges of a user, one by one; the application user has all but those that the switches deny.
+///
+/// # Errors
+/// The table has no such function, or the role may not read users.
+pub(crate) fn user_privileges(org: &Org, call: &Call, table: &Table, user: Uuid) -> Result<Answer> {
+    if table.name != "systemuser" {
+        return Err(ApiError::no_segment(USER_PRIVILEGES));
+    }
+    call.caller.may(org, "Read", table)?;
+    let all =
+        org.schema.all().flat_map(|table| VERBS.map(|verb| (table.privilege(verb), table.name.clone())));
+    let held = all.filter(|(name, table)| call.caller.has(org, name, table).is_ok());
+    let names: BTreeSet<String> = held.map(|(name, _)| name).collect();
+    let unit = org.row("systemuser", user).and_then(|u| u.points_at("businessunitid")).unwrap_or_default();
+    let list: Vec<Value> = names
+        .into_iter()
+        .map(|name| json!({"Depth": "Global", "BusinessUnitId": unit.to_string(), "PrivilegeName": name}))
+        .collect();
+    let body = json!({"@odata.context": context(call, "RetrieveUserPrivileges"), "RolePrivileges": list});
+    Ok(Answer::json(200, body))
 }
 
 fn version(_: &mut Org, call: &Call) -> Result<Answer> {

@@ -187,6 +187,10 @@ impl Call {
             (None, [Segment { name, key: None }]) if name == "$count" => self.count(org, &table),
             (None, [action]) => actions::bound_to_set(org, self, &table, action),
             (Some(key), []) => self.on_row(org, &table, key),
+            (Some(key), [function]) if function.name == actions::USER_PRIVILEGES => {
+                let id = self.there(org, &table, &address::look_up(org, &table, key)?)?;
+                actions::user_privileges(org, self, &table, id)
+            }
             (Some(key), [property]) => self.below_row(org, &table, key, property, None),
             (Some(key), [property, last]) => self.below_row(org, &table, key, property, Some(&last.name)),
             (_, more) => Err(ApiError::no_segment(more.last().map_or("", |s| s.name.as_str()))),
