@@ -1,14 +1,13 @@
-//! Looks at login, columns, rights, the fallback customer and the clock, and says each in one sentence with its way
-//! out. Writes nothing: whether rows may be changed or deleted is asked with an id that no row has.
+//! Looks at login, columns, privileges, the fallback customer and the clock, and says each in one sentence with its way
+//! out. Writes nothing.
 
-use crate::client::{Updated, privilege_of};
+use crate::client::privilege_of;
 use crate::connector::Dynamics;
 use crate::map;
 use crate::queries::People;
 use crate::settings::FieldValue;
 use serde_json::Value;
-use std::collections::BTreeMap;
-use tieline_connector_api::steps::Fields;
+use std::collections::{BTreeMap, BTreeSet};
 use tieline_connector_api::{Failure, Finding, Outcome, Severity};
 
 /// A clock off by more than this many seconds is worth a word; past [`SKEW_BAD`] assertions are refused.
@@ -36,8 +35,8 @@ impl Report {
 
 pub(crate) async fn check(crm: &Dynamics) -> Outcome<Vec<Finding>> {
     let mut report = Report::default();
-    match crm.client.function("WhoAmI").await {
-        Ok(_) => report.good("login", "logged in, and the environment has an application user for the app"),
+    let me = match crm.client.function("WhoAmI()").await {
+        Ok(me) => me,
         Err(Failure::Reauthorise { reason }) => {
             report.error("login", reason);
             return Ok(report.0);
@@ -52,18 +51,12 @@ pub(crate) async fn check(crm: &Dynamics) -> Outcome<Vec<Finding>> {
             return Ok(report.0);
         }
         Err(failure @ (Failure::Retry { .. } | Failure::Throttled { .. })) => return Err(failure),
-    }
+    };
+    report.good("login", "logged in, and the environment has an application user for the app");
     for (set, columns) in tables(crm) {
         readable(crm, &mut report, set, &columns).await?;
     }
-    for (set, needed) in
-        [("incidents", Severity::Error), ("phonecalls", Severity::Error), ("annotations", Severity::Error)]
-    {
-        writable(crm, &mut report, set, needed).await?;
-    }
-    for set in ["incidents", "phonecalls", "annotations"] {
-        deletable(crm, &mut report, set).await?;
-    }
+    privileges(crm, &mut report, &me).await?;
     fallback(crm, &mut report).await?;
     clock(&mut report, crm.client.skew_secs());
     Ok(report.0)
@@ -142,54 +135,72 @@ async fn readable(crm: &Dynamics, report: &mut Report, set: &str, columns: &[Str
     Ok(())
 }
 
-/// An id that no row has: ours are made from keys of interactions.
-fn nobody() -> String {
-    map::id_of("check", "nobody").hyphenated().to_string()
-}
+/// What is done with privileges, and how bad it is when they are missing.
+const NEEDED: [(&str, Severity, &[&str]); 4] = [
+    (
+        "writing cases and notes",
+        Severity::Error,
+        &[
+            "prvCreateIncident",
+            "prvWriteIncident",
+            "prvAppendIncident",
+            "prvAppendToIncident",
+            "prvCreateNote",
+            "prvWriteNote",
+            "prvAppendNote",
+            "prvAppendToContact",
+            "prvAppendToAccount",
+        ],
+    ),
+    (
+        "writing phone calls",
+        Severity::Error,
+        &[
+            "prvCreateActivity",
+            "prvWriteActivity",
+            "prvAppendActivity",
+            "prvAppendToActivity",
+            "prvAppendToUser",
+        ],
+    ),
+    ("new contacts from the panel", Severity::Warning, &["prvCreateContact"]),
+    ("erasing", Severity::Warning, &["prvDeleteIncident", "prvDeleteNote", "prvDeleteActivity"]),
+];
 
-async fn writable(crm: &Dynamics, report: &mut Report, set: &str, bad: Severity) -> Outcome<()> {
-    let column = if set == "incidents" { "title" } else { "subject" };
-    let mut fields = Fields::new();
-    fields.insert(column.into(), Value::from("Tieline"));
-    let what = format!("writing {set}");
-    match crm.client.update(set, &nobody(), None, fields).await {
-        Ok(Updated::Missing | Updated::Done | Updated::Changed) => {
-            report.good(what, "is not refused");
-            Ok(())
+/// Asks which privileges the application user has through its roles.
+async fn privileges(crm: &Dynamics, report: &mut Report, me: &Value) -> Outcome<()> {
+    let Some(user) = map::member(me, "UserId").and_then(map::guid) else {
+        report.warning("privileges", "the environment does not say who the application user is");
+        return Ok(());
+    };
+    let function = format!("systemusers({user})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()");
+    let said = match crm.client.function(&function).await {
+        Ok(said) => said,
+        Err(failure @ Failure::Reject { .. }) => {
+            let why = privilege_of(&failure)
+                .map_or_else(|| failure.to_string(), |name| format!("its role lacks {name}"));
+            report.warning("privileges", format!("could not be listed, so none is checked here: {why}"));
+            return Ok(());
         }
-        Err(failure) => refused(report, what, bad, failure, "rows cannot be changed"),
+        Err(failure @ (Failure::Retry { .. } | Failure::Throttled { .. } | Failure::Reauthorise { .. })) => {
+            return Err(failure);
+        }
+    };
+    let list = said.get("RolePrivileges").and_then(Value::as_array);
+    let names = list.into_iter().flatten().filter_map(|held| map::member(held, "PrivilegeName"));
+    let held: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
+    for (what, severity, needed) in NEEDED {
+        let missing = needed.iter().filter(|name| !held.contains(&name.to_ascii_lowercase()));
+        let missing: Vec<&str> = missing.copied().collect();
+        if missing.is_empty() {
+            report.good(what, "the application user has all privileges");
+        } else {
+            let says =
+                format!("the application user lacks {}: add them to its security role", missing.join(", "));
+            report.add(severity, what, says);
+        }
     }
-}
-
-async fn deletable(crm: &Dynamics, report: &mut Report, set: &str) -> Outcome<()> {
-    let what = format!("erasing {set}");
-    match crm.client.delete(set, &nobody()).await {
-        Ok(()) => {
-            report.good(what, "is not refused");
-            Ok(())
-        }
-        Err(failure) => {
-            refused(report, what, Severity::Warning, failure, "erasing a customer's data will be refused")
-        }
-    }
-}
-
-fn refused(report: &mut Report, what: String, severity: Severity, failure: Failure, so: &str) -> Outcome<()> {
-    match (privilege_of(&failure), failure) {
-        (Some(privilege), _) => {
-            report.add(
-                severity,
-                what,
-                format!("the application user lacks {privilege}, so {so}: add it to its security role"),
-            );
-            Ok(())
-        }
-        (None, Failure::Reject { reason, .. }) => {
-            report.add(severity, what, format!("{so}: {reason}"));
-            Ok(())
-        }
-        (None, other) => Err(other),
-    }
+    Ok(())
 }
 
 async fn fallback(crm: &Dynamics, report: &mut Report) -> Outcome<()> {
@@ -218,7 +229,8 @@ async fn fallback(crm: &Dynamics, report: &mut Report) -> Outcome<()> {
             );
             report.error(what, says);
         }
-        Err(failure) => return refused(report, what.into(), Severity::Error, failure, "it cannot be read"),
+        Err(failure @ Failure::Reject { .. }) => report.error(what, format!("cannot be read: {failure}")),
+        Err(failure) => return Err(failure),
     }
     Ok(())
 }

@@ -155,9 +155,9 @@ impl Client {
         }
     }
 
-    /// What a function without arguments gives.
-    pub(crate) async fn function(&self, name: &str) -> Outcome<Value> {
-        let answer = self.send(&Call::new(Method::GET, format!("{name}()"))).await?;
+    /// What a function gives; the path is as it stands behind the version.
+    pub(crate) async fn function(&self, path: &str) -> Outcome<Value> {
+        let answer = self.send(&Call::new(Method::GET, path.to_owned())).await?;
         self.json(&self.expect(answer, &[200], false)?, false)
     }
 

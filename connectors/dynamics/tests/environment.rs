@@ -632,11 +632,21 @@ async fn check_says_what_is_missing() {
 
 #[tokio::test]
 async fn check_names_the_privilege_that_is_missing() {
-    let switches = Switches { denied_privileges: vec!["prvReadContact".into()], ..Switches::default() };
-    let org = Org::start(Options { switches, contacts: 0, ..Options::demo(key()) }).await;
-    let findings = org.connect().check().await.unwrap();
-    let contacts = findings.iter().find(|f| f.what == "contacts").unwrap();
-    assert!(contacts.severity == Severity::Error && contacts.says.contains("prvReadContact"), "{findings:?}");
+    for (privilege, what, severity) in [
+        ("prvReadContact", "contacts", Severity::Error),
+        ("prvCreateIncident", "writing cases and notes", Severity::Error),
+        ("prvAppendToUser", "writing phone calls", Severity::Error),
+        ("prvCreateContact", "new contacts from the panel", Severity::Warning),
+        ("prvDeleteNote", "erasing", Severity::Warning),
+        ("prvReadUser", "privileges", Severity::Warning),
+    ] {
+        let switches = Switches { denied_privileges: vec![privilege.into()], ..Switches::default() };
+        let org = Org::start(Options { switches, contacts: 0, ..Options::demo(key()) }).await;
+        let findings = org.connect().check().await.unwrap();
+        let bad: Vec<&Finding> = findings.iter().filter(|f| f.severity != Severity::Good).collect();
+        assert!(bad.iter().all(|f| f.what == what || f.what == "case.fallback_customer"), "{bad:?}");
+        assert!(bad.iter().any(|f| f.severity == severity && f.says.contains(privilege)), "{bad:?}");
+    }
 }
 
 /// Secrets hold signs that forms and headers could mistake.
