@@ -44,6 +44,9 @@ struct Dynamics {
     /// Port of the Web API and the console; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     org_port: u16,
+    /// Tables, columns and alternate keys beyond the standard ones, in the notation of `tables.txt`.
+    #[arg(long)]
+    tables_file: Option<PathBuf>,
 }
 
 /// What every stand-in with a token endpoint takes.
@@ -175,12 +178,16 @@ async fn salesforce(Salesforce { common, instance_port }: Salesforce) -> anyhow:
     Ok(())
 }
 
-async fn dynamics(Dynamics { common, org_port }: Dynamics) -> anyhow::Result<()> {
+async fn dynamics(Dynamics { common, org_port, tables_file }: Dynamics) -> anyhow::Result<()> {
     let key = app_key(&common)?;
     let mut options = dynamics::Options::demo(&key);
     options.ip = common.ip;
     options.login_port = common.login_port;
     options.org_port = org_port;
+    if let Some(path) = tables_file {
+        options.extra_schema =
+            std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    }
     options.tls = common.tls;
     options.panel_url.clone_from(&common.panel_url);
     options.seed = common.seed.unwrap_or(options.seed);

@@ -10,6 +10,8 @@ use tieline_sandbox::keys::AppKey;
 
 #[path = "dynamics/faults.rs"]
 mod faults;
+#[path = "dynamics/more.rs"]
+mod more;
 #[path = "dynamics/records.rs"]
 mod records;
 #[path = "dynamics/tokens.rs"]

@@ -2,15 +2,18 @@
 
 use super::Shared;
 use super::address;
+use super::batch;
 use super::cell::Cell;
 use super::entra::TokenError;
 use super::error::{self, ApiError};
 use super::odata::Annotations;
 use super::rest::{Answer, Call, Condition, Payload, Preferences};
 use super::rules::Caller;
+use super::search;
 use crate::faults::{Any, Dynamics, Kind, Limit, Special};
 use crate::listen::Scissors;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -35,6 +38,7 @@ type App = State<Arc<Shared>>;
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     requests: VecDeque<Instant>,
+    searches: VecDeque<Instant>,
     at_once: u32,
 }
 
@@ -50,6 +54,7 @@ pub(crate) fn login(shared: Arc<Shared>) -> Router {
 /// The host of the Web API.
 pub(crate) fn api(shared: Arc<Shared>) -> Router {
     Router::new()
+        .route("/api/search/v2.0/query", any(web_api))
         .route("/api/data/{version}", any(web_api))
         .route("/api/data/{version}/", any(web_api))
         .route("/api/data/{version}/{*rest}", any(web_api))
@@ -321,21 +326,77 @@ async fn serve(shared: &Arc<Shared>, request: Request) -> Outcome {
         body: None,
         caller,
     };
-    if !bytes.is_empty() {
+    let batch = call.method == "POST" && call.path == "$batch";
+    if !bytes.is_empty() && !batch {
         match json_body(headers, &bytes) {
             Ok(body) => call.body = Some(body),
             Err(e) => return e.into(),
         }
     }
+    let work = Work { shared, call: &call, headers, batch: batch.then_some(&bytes) };
     match shared.faults.take(kind_of(&call)) {
-        Some(fault) => faulty(shared, &fault, &call, headers).await,
-        None => Outcome::Answer(call.answer(&mut shared.org())),
+        Some(fault) => faulty(&work, &fault).await,
+        None => Outcome::Answer(work.answer()),
     }
 }
 
+/// A request that has been let in.
+struct Work<'a> {
+    shared: &'a Arc<Shared>,
+    call: &'a Call,
+    headers: &'a HeaderMap,
+    /// The body, when the request is a batch.
+    batch: Option<&'a Bytes>,
+}
+
+impl Work<'_> {
+    /// Does what is asked.
+    fn answer(&self) -> Answer {
+        let call = self.call;
+        if let Some(body) = self.batch {
+            let context =
+                batch::Context { org_url: &self.shared.org_url, root: &call.root, caller: &call.caller };
+            let kind = header(self.headers, "content-type");
+            let body = String::from_utf8_lossy(body);
+            return batch::answer(&mut self.shared.org(), &context, kind, &body, &call.prefer);
+        }
+        if call.path == "searchquery" && call.method == "POST" {
+            let found = searched(self.shared).and_then(|()| {
+                search::query(&self.shared.org(), call.body.as_ref().unwrap_or(&Value::Null), &call.caller)
+            });
+            return match found {
+                Ok(body) => Answer::json(200, body),
+                Err(e) => Answer::error(&e, &call.prefer.annotations),
+            };
+        }
+        call.answer(&mut self.shared.org())
+    }
+}
+
+/// Counts a search; they have a throttle of their own (sheet 2.4).
+fn searched(shared: &Shared) -> Result<(), ApiError> {
+    let most = usize::try_from(shared.org().switches.searches_per_second).unwrap_or(usize::MAX);
+    let mut limits = shared.limits.lock().unwrap_or_else(PoisonError::into_inner);
+    let at = Instant::now();
+    while limits.searches.front().is_some_and(|first| at.duration_since(*first) > Duration::from_secs(1)) {
+        limits.searches.pop_front();
+    }
+    if most > 0 && limits.searches.len() >= most {
+        return Err(ApiError {
+            retry_after: Some(1),
+            ..ApiError::new(429, "0x80048d0e", "Rate limit of searches is exceeded.")
+        });
+    }
+    limits.searches.push_back(at);
+    Ok(())
+}
+
 /// The service's root, the path below it and the options; nothing for a version that is not served.
-fn below_root(org_url: &str, target: &str) -> Option<(String, String, String)> {
+pub(crate) fn below_root(org_url: &str, target: &str) -> Option<(String, String, String)> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    if path == "/api/search/v2.0/query" {
+        return Some((format!("{org_url}/api/data/v9.2"), "searchquery".to_owned(), query.to_owned()));
+    }
     let (version, path) = path.strip_prefix("/api/data/")?.split_once('/').unwrap_or((&path[10..], ""));
     let served = matches!(version, "v9.0" | "v9.1" | "v9.2");
     served.then(|| (format!("{org_url}/api/data/{version}"), path.to_owned(), query.to_owned()))
@@ -357,6 +418,7 @@ fn kind_of(call: &Call) -> Kind {
     let first = call.path.split(['(', '/']).next().unwrap_or_default();
     match (first, call.method.as_str()) {
         ("" | "WhoAmI" | "RetrieveVersion" | "EntityDefinitions", _) => Kind::Other,
+        ("searchquery", _) => Kind::Search,
         (_, "GET") if call.path.contains('(') => Kind::Read,
         (_, "GET") => Kind::Search,
         (_, _) => Kind::Write,
@@ -364,17 +426,16 @@ fn kind_of(call: &Call) -> Kind {
 }
 
 /// Answers under a fault.
-async fn faulty(shared: &Arc<Shared>, fault: &Any, call: &Call, headers: &HeaderMap) -> Outcome {
-    let answered = || call.answer(&mut shared.org());
+async fn faulty(work: &Work<'_>, fault: &Any) -> Outcome {
     match fault {
         Any::Common(Fault::TokenExpired) => {
-            shared.desk().end(bearer(headers));
+            work.shared.desk().end(bearer(work.headers));
             Outcome::Unauthorized
         }
         Any::Common(Fault::Limited { retry_after_s }) => throttled(Limit::Requests, *retry_after_s).into(),
         Any::Common(Fault::ServerError) => gateway(503),
         Any::Common(Fault::SavedThenDropped) => {
-            let _ = answered();
+            let _ = work.answer();
             Outcome::Cut
         }
         // A lock that another transaction holds ends as a time-out of the database (sheet 2.12).
@@ -386,7 +447,7 @@ async fn faulty(shared: &Arc<Shared>, fault: &Any, call: &Call, headers: &Header
             Outcome::Cut
         }
         Any::Special(Special::HtmlGateway { status }) => gateway(*status),
-        Any::Dynamics(special) => dynamics(shared, special, call),
+        Any::Dynamics(special) => dynamics(work, special),
         // Kept apart from the list (it stays until cleared), or another's.
         Any::Common(Fault::Latency { .. })
         | Any::Special(
@@ -398,7 +459,7 @@ async fn faulty(shared: &Arc<Shared>, fault: &Any, call: &Call, headers: &Header
             | Special::TokenRefused { .. }
             | Special::EmptyNotFound
             | Special::UnknownAccount,
-        ) => Outcome::Answer(answered()),
+        ) => Outcome::Answer(work.answer()),
     }
 }
 
@@ -409,35 +470,36 @@ fn gateway(status: u16) -> Outcome {
     Outcome::Html(status, page)
 }
 
-fn dynamics(shared: &Arc<Shared>, special: &Dynamics, call: &Call) -> Outcome {
+fn dynamics(work: &Work<'_>, special: &Dynamics) -> Outcome {
     match special {
         Dynamics::Throttled { limit, retry_after_s } => throttled(*limit, *retry_after_s).into(),
         Dynamics::PluginRefused { message } => ApiError::new(400, error::PLUGIN, message.clone()).into(),
         Dynamics::CreateRefused => ApiError::duplicate().into(),
         Dynamics::Unauthorized => Outcome::Unauthorized,
         Dynamics::CreateRace => {
-            let answer = call.answer(&mut shared.org());
+            let answer = work.answer();
             if answer.status < 300 { ApiError::duplicate().into() } else { Outcome::Answer(answer) }
         }
         Dynamics::EmptyCode | Dynamics::DecimalCode => {
-            let mut answer = call.answer(&mut shared.org());
+            let mut answer = work.answer();
             let Payload::Json(body) = &mut answer.payload else {
-                shared.faults.inject(Any::Dynamics(special.clone()), 1);
+                work.shared.faults.inject(Any::Dynamics(special.clone()), 1);
                 return Outcome::Answer(answer);
             };
             match body["error"]["code"].as_str().map(error::decimal) {
                 Some(_) if *special == Dynamics::EmptyCode => body["error"]["code"] = json!(""),
                 Some(decimal) => body["error"]["code"] = json!(decimal),
                 // No error yet: the fault waits for the next.
-                None => shared.faults.inject(Any::Dynamics(special.clone()), 1),
+                None => work.shared.faults.inject(Any::Dynamics(special.clone()), 1),
             }
             Outcome::Answer(answer)
         }
-        Dynamics::EntraRefused { .. } => Outcome::Answer(call.answer(&mut shared.org())),
+        Dynamics::EntraRefused { .. } => Outcome::Answer(work.answer()),
     }
 }
 
-fn written(answer: &Answer) -> Response {
+/// An answer as HTTP.
+pub(crate) fn written(answer: &Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = match &answer.payload {
         Payload::Empty => status.into_response(),

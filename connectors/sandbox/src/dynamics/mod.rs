@@ -5,10 +5,12 @@
 mod actions;
 mod address;
 mod assertion;
+mod batch;
 mod cell;
 mod drive;
 mod entra;
 mod error;
+mod host;
 mod http;
 mod metadata;
 mod odata;
@@ -17,6 +19,7 @@ mod payload;
 mod rest;
 mod rules;
 mod schema;
+mod search;
 mod seed;
 mod switches;
 
@@ -213,7 +216,9 @@ impl Sandbox {
         });
         let sandbox = Self(Arc::clone(&shared));
         let handles = [Handle::new(), Handle::new()];
-        let routes = http::api(Arc::clone(&shared)).merge(admin::routes(Arc::new(sandbox.clone())));
+        let routes = http::api(Arc::clone(&shared))
+            .merge(host::routes(Arc::clone(&shared)))
+            .merge(admin::routes(Arc::new(sandbox.clone())));
         listen::serve(login, http::login(Arc::clone(&shared)), authority.as_ref(), handles[0].clone())?;
         listen::serve(api, routes, authority.as_ref(), handles[1].clone())?;
         let ca_pem = shared.ca_pem.clone();

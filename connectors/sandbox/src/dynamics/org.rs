@@ -76,7 +76,8 @@ pub(crate) struct Org {
     /// Ids in the order they were made, by table: what an unsorted query gives.
     order: BTreeMap<String, Vec<Uuid>>,
     undo: Vec<Undo>,
-    recording: bool,
+    /// Savepoints that are open.
+    open: u32,
 }
 
 /// The present moment, without the part of a second that the API does not show.
@@ -97,7 +98,7 @@ impl Org {
             rows: BTreeMap::new(),
             order: BTreeMap::new(),
             undo: Vec::new(),
-            recording: false,
+            open: 0,
         }
     }
 
@@ -132,7 +133,7 @@ impl Org {
         if before.is_none() {
             self.order.entry(table.to_owned()).or_default().push(id);
         }
-        if self.recording {
+        if self.open > 0 {
             self.undo.push(Undo { table: table.to_owned(), id, before });
         }
     }
@@ -142,7 +143,7 @@ impl Org {
         let Some(before) = self.rows.get_mut(table).and_then(|rows| rows.remove(&id)) else { return false };
         self.revision += 1;
         self.order.entry(table.to_owned()).or_default().retain(|one| *one != id);
-        if self.recording {
+        if self.open > 0 {
             self.undo.push(Undo { table: table.to_owned(), id, before: Some(before) });
         }
         true
@@ -150,15 +151,16 @@ impl Org {
 
     /// Begins to remember changes.
     pub(crate) fn savepoint(&mut self) -> Savepoint {
-        self.recording = true;
+        self.open += 1;
         Savepoint(self.undo.len())
     }
 
-    /// Keeps all since the outermost savepoint.
+    /// Keeps all since a savepoint, as far as an outer one does.
     pub(crate) fn commit(&mut self, to: Savepoint) {
-        if to.0 == 0 {
+        debug_assert!(to.0 <= self.undo.len(), "savepoints end in the order they nest");
+        self.open -= 1;
+        if self.open == 0 {
             self.undo.clear();
-            self.recording = false;
         }
     }
 
@@ -180,8 +182,6 @@ impl Org {
                 }
             }
         }
-        if to.0 == 0 {
-            self.recording = false;
-        }
+        self.open -= 1;
     }
 }

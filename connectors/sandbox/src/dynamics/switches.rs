@@ -67,6 +67,8 @@ pub struct Switches {
     pub address_bytes_max: usize,
     /// `$skip` is refused (from memory).
     pub skip_refused: bool,
+    /// Lines of a batch must end with CRLF (from memory).
+    pub batch_crlf: bool,
 }
 
 impl Default for Switches {
@@ -97,6 +99,7 @@ impl Default for Switches {
             requests_at_once: 52,
             address_bytes_max: 32_768,
             skip_refused: true,
+            batch_crlf: true,
         }
     }
 }

@@ -5,8 +5,6 @@ mod lex;
 mod like;
 mod parse;
 mod show;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use like::fold;
 pub(crate) use show::{Annotations, reference, show};
