@@ -9,6 +9,9 @@ use tieline_sandbox::salesforce::{
     CONSUMER_KEY, CONSUMER_SECRET, INTEGRATION_USER, Options, Running, Sandbox,
 };
 
+#[path = "strangers/dynamics.rs"]
+mod dynamics;
+
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/strangers")
 }
@@ -50,7 +53,7 @@ fn node_home() -> PathBuf {
         }
         let mut npm = Command::new("npm");
         npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(home);
-        run("installing jsforce and playwright-core (npm ci)", &mut npm);
+        run("installing clients of Node and playwright-core (npm ci)", &mut npm);
     })
 }
 
@@ -66,7 +69,7 @@ fn python_home() -> PathBuf {
             "--root-user-action=ignore",
         ]);
         pip.arg("--target").arg(home).arg("-r").arg(scripts().join("requirements.txt"));
-        run("installing simple-salesforce (pip install --target)", &mut pip);
+        run("installing clients of Python (pip install --target)", &mut pip);
     })
 }
 
