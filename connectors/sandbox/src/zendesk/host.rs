@@ -8,18 +8,33 @@ use super::world::{Call, World, number};
 use axum::Json;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+const PAGE: &str = include_str!("../../assets/zendesk/agent.html");
+const STYLE: &str = include_str!("../../assets/zendesk/agent.css");
+const SCRIPT: &str = include_str!("../../assets/zendesk/agent.js");
+const FRAMEWORK: &str = include_str!("../../assets/zendesk/zaf.js");
+
 type App = State<Arc<Shared>>;
 
 /// The routes.
 pub(crate) fn routes(shared: Arc<Shared>) -> Router {
+    const JS: &str = "text/javascript; charset=utf-8";
     Router::new()
+        .route("/", get(|| async { Redirect::temporary("/agent/") }))
+        .route("/agent", get(|| async { Redirect::temporary("/agent/") }))
+        .route("/agent/", get(page))
+        .route("/agent/{name}", get(page))
+        .route("/agent/{name}/{id}", get(page))
+        .route("/agent/assets/agent.js", get(|| async { asset(JS, SCRIPT) }))
+        .route("/agent/assets/zaf.js", get(|| async { asset(JS, FRAMEWORK) }))
+        .route("/agent/assets/agent.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/agent/data/start", get(start))
         .route("/agent/data/events", get(events))
         .route("/agent/data/ticket/{id}", get(ticket).post(save_ticket))
@@ -31,6 +46,28 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/agent/data/request", post(request))
         .route("/__sandbox/mails", get(mails))
         .with_state(shared)
+}
+
+fn asset(kind: &'static str, content: &'static str) -> Response {
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], content).into_response()
+}
+
+/// `scheme://host:port` of an address.
+fn origin(url: &str) -> Option<String> {
+    let uri: axum::http::Uri = url.parse().ok()?;
+    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+}
+
+async fn page(State(shared): App) -> Response {
+    let frame = panel_url(&shared).and_then(|u| origin(&u)).unwrap_or_else(|| "'none'".to_owned());
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-src {frame}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    );
+    let mut response = asset("text/html; charset=utf-8", PAGE);
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }
 
 async fn mails(State(shared): App) -> Json<Value> {
