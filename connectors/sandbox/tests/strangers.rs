@@ -8,6 +8,7 @@ use tieline_sandbox::keys::AppKey;
 use tieline_sandbox::salesforce::{
     CONSUMER_KEY, CONSUMER_SECRET, INTEGRATION_USER, Options, Running, Sandbox,
 };
+use tieline_sandbox::zendesk;
 
 #[path = "strangers/dynamics.rs"]
 mod dynamics;
@@ -110,17 +111,55 @@ impl World {
     }
 }
 
+/// An account of Zendesk, and its CA on disk for other processes.
+struct Account {
+    running: zendesk::Running,
+    files: tempfile::TempDir,
+}
+
+impl Account {
+    async fn start(tls: bool) -> Self {
+        let options = zendesk::Options { tls, ..zendesk::Options::demo() };
+        let running = zendesk::Sandbox::start(options).await.unwrap();
+        let files = tempfile::tempdir().unwrap();
+        if let Some(pem) = &running.ca_pem {
+            fs::write(files.path().join("ca.pem"), pem).unwrap();
+        }
+        Self { running, files }
+    }
+
+    /// A command that knows where the account is.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("SANDBOX_BASE_URL", &self.running.base_url)
+            .env("SANDBOX_CONSOLE_URL", &self.running.console_url)
+            .env("SANDBOX_CLIENT_ID", zendesk::CLIENT_ID)
+            .env("SANDBOX_CLIENT_SECRET", zendesk::CLIENT_SECRET)
+            .env("SANDBOX_OWNER", zendesk::OWNER)
+            .env("SANDBOX_API_TOKEN", zendesk::API_TOKEN);
+        if self.running.ca_pem.is_some() {
+            let ca = self.files.path().join("ca.pem");
+            command.env("NODE_EXTRA_CA_CERTS", &ca).env("REQUESTS_CA_BUNDLE", &ca).env("SSL_CERT_FILE", &ca);
+        }
+        command
+    }
+}
+
 /// Runs a script of Node beside its packages, where its imports are found.
 async fn node(world: &World, script: &str) {
+    node_with(world.command("node"), &world.running.instance_url, script).await;
+}
+
+async fn node_with(mut command: Command, url: &str, script: &str) {
     let home = node_home();
     fs::copy(scripts().join(script), home.join(script)).unwrap();
-    let mut command = world.command("node");
     command.arg(home.join(script));
     command.env(
         "TIELINE_CHROMIUM",
         std::env::var_os("TIELINE_CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into()),
     );
-    let what = format!("{script} against {}", world.running.instance_url);
+    let what = format!("{script} against {url}");
     tokio::task::spawn_blocking(move || run(&what, &mut command)).await.unwrap();
 }
 
@@ -146,4 +185,30 @@ async fn simple_salesforce_works_over_http_and_https() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_sees_the_console_and_its_open_cti() {
     node(&World::start(false).await, "console.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_zendesk_works_over_http_and_https() {
+    for tls in [false, true] {
+        let account = Account::start(tls).await;
+        node_with(account.command("node"), &account.running.base_url, "zendesk.mjs").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zenpy_works_over_http_and_https() {
+    let home = python_home();
+    for tls in [false, true] {
+        let account = Account::start(tls).await;
+        let mut command = account.command("python3");
+        command.env("PYTHONPATH", &home).arg(scripts().join("zendesk.py"));
+        let what = format!("zendesk.py against {}", account.running.base_url);
+        tokio::task::spawn_blocking(move || run(&what, &mut command)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_sees_the_agents_page_and_its_apps_framework() {
+    let account = Account::start(false).await;
+    node_with(account.command("node"), &account.running.base_url, "agents.mjs").await;
 }
