@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use feed::Wanted;
 use health::{Counters, Pulse};
 use std::sync::Arc;
+use tieline_connector_api::Finding;
 use tieline_model::{ConnectionId, Refusal, Seq, TenantId};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -51,6 +52,23 @@ impl Engines for drive::Handle {
     }
     fn tenants(&self) -> Vec<TenantId> {
         Self::tenants(self)
+    }
+}
+
+/// Whose queues and bindings the broker must have.
+pub struct Connections {
+    /// Contact centres.
+    pub tenants: Vec<TenantId>,
+    /// Their CRM connections.
+    pub connections: Vec<(TenantId, ConnectionId)>,
+}
+
+/// Connects to the broker and declares there what the daemon would, so that address, rights and a topology that does
+/// not fit show before the daemon starts. `None` where there is no broker to ask.
+pub async fn check(settings: &settings::Bus, of: &Connections) -> Option<Finding> {
+    match settings.kind {
+        BusKind::Embedded => None,
+        BusKind::Rabbitmq => Some(rabbit::check(settings, of).await),
     }
 }
 

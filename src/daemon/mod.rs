@@ -10,6 +10,7 @@ mod doctor;
 mod drain;
 mod exit;
 mod health;
+mod machine;
 mod measured;
 mod metrics;
 mod notify;
@@ -65,7 +66,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         metrics::of_deliveries(core.store.clone(), lanes.clone()),
         metrics::of_bus(bus.meter()),
     ];
-    let edge = edge(&core, intake, &key, metrics).await?;
+    let impaired = impaired(bus.meter(), lanes.clone());
+    let edge = edge(&core, intake, &key, metrics, impaired).await?;
     say_where(&edge)?;
 
     let mut signals = drain::Signals::listen()?;
@@ -145,6 +147,7 @@ async fn edge(
     intake: bus::Intake,
     key: &[u8; 32],
     metrics: Vec<Source>,
+    impaired: http::Impaired,
 ) -> anyhow::Result<Edge> {
     let verbs = admin::Verbs::new(core.store.clone(), core.clock.clone(), core.handle.tenants());
     let edge = Edge::bind(crate::http::Parts {
@@ -156,6 +159,7 @@ async fn edge(
         intake: admin::intake(intake),
         admin: Some(Arc::new(verbs)),
         readiness: core.readiness.clone(),
+        impaired,
         metrics,
     });
     Ok(edge.await?)
@@ -210,6 +214,19 @@ fn lanes(core: &Core, operations: &measured::Operations) -> anyhow::Result<Vec<A
         }
     }
     Ok(lanes)
+}
+
+/// What is impaired while chats go on: a bus on which no messages move, a CRM to which nothing is sent.
+fn impaired(meter: bus::Meter, lanes: Vec<Arc<Lane>>) -> http::Impaired {
+    Box::new(move || {
+        let health = meter.health();
+        let unknown = || "no messages move yet".to_owned();
+        let bus = (!health.moves()).then(|| ("bus".to_owned(), health.problem.unwrap_or_else(unknown)));
+        let crms = lanes.iter().filter_map(|lane| {
+            Some((format!("connection {}/{}", lane.tenant(), lane.info().id), lane.trouble()?))
+        });
+        bus.into_iter().chain(crms).collect()
+    })
 }
 
 /// Says where it listens, on standard output, for people and for programs that start it with port 0.

@@ -27,6 +27,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Clone, Default)]
 pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, String>>>);
 
+/// Says what is impaired, by part: it waits or goes another way, while chats go on.
+pub type Impaired = Box<dyn Fn() -> BTreeMap<String, String> + Send + Sync>;
+
 impl Readiness {
     /// Says that a part works (`None`), or why it does not.
     pub fn set(&self, part: &'static str, trouble: Option<String>) {
@@ -76,12 +79,24 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
 
 /// `GET /readyz`: it can do its work; else 503 and why.
 pub(super) async fn readyz(State(app): State<Shared>) -> Response {
+    ready(&app, json!({}))
+}
+
+/// `GET /readyz` on the admin listener: also what is impaired, which is for operators alone.
+pub(super) async fn readyz_in_full(State(app): State<Shared>) -> Response {
+    let impaired = (app.parts.impaired)();
+    ready(&app, if impaired.is_empty() { json!({}) } else { json!({ "impaired": impaired }) })
+}
+
+fn ready(app: &Shared, mut body: serde_json::Value) -> Response {
     let troubles = app.parts.readiness.troubles();
     if troubles.is_empty() {
-        return Json(json!({ "status": "ready" })).into_response();
+        body["status"] = json!("ready");
+        return Json(body).into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "troubles": troubles })))
-        .into_response()
+    body["status"] = json!("not ready");
+    body["troubles"] = json!(troubles);
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
 /// `GET /metrics` on the admin listener, as OpenMetrics text. What each metric means stands in docs/metrics.md.

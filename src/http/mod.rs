@@ -24,7 +24,7 @@ mod socket;
 mod widget_socket;
 mod widget_view;
 
-pub use health::{Readiness, Source};
+pub use health::{Impaired, Readiness, Source};
 pub use hub::Hub;
 pub use pops::{Pop, Shown};
 
@@ -74,6 +74,8 @@ pub struct Parts {
     pub admin: Option<Arc<dyn Admin>>,
     /// Whether the daemon can do its work.
     pub readiness: Readiness,
+    /// What is impaired meanwhile.
+    pub impaired: Impaired,
     /// Further metrics, in the order shown.
     pub metrics: Vec<Source>,
 }
@@ -216,7 +218,7 @@ fn router(app: &Shared) -> Router {
 fn admin_router(app: &Shared) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+        .route("/readyz", get(health::readyz_in_full))
         .route("/metrics", get(health::metrics))
         .route("/admin/{verb}", post(api::admin))
         .method_not_allowed_fallback(answer::wrong_method)

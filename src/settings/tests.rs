@@ -28,8 +28,59 @@ fn the_example_file_shows_the_defaults_of_the_plain_sections() {
     let own = Settings::default();
     assert_eq!(shown.journal, own.journal);
     assert_eq!(shown.bus, own.bus);
+    assert_eq!(shown.daemon, own.daemon);
     assert_eq!(shown.dispatch, own.dispatch);
+    assert_eq!(shown.auth, own.auth);
     assert_eq!(Http { public_url: None, ..shown.http }, own.http);
+}
+
+/// Every key that the schema knows stands in the example, with its value or behind a comment sign.
+#[test]
+fn the_example_file_leaves_no_key_out() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tieline.example.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let words: std::collections::BTreeSet<&str> =
+        text.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+    let schema = schema();
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for (kind, known) in schema["$defs"].as_object().unwrap() {
+        for key in known["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
+            seen += 1;
+            if !words.contains(key.as_str()) {
+                missing.push(format!("{kind}.{key}"));
+            }
+        }
+    }
+    assert!(seen > 100 && missing.is_empty(), "of {seen} keys there are not: {missing:?}");
+}
+
+/// What is wrong is named by its key, wherever it was written and whatever kind it should have been.
+#[test]
+fn a_value_of_the_wrong_kind_is_named_with_its_key_from_file_and_environment() {
+    for (text, key) in [
+        ("[bus]\nprefetch = \"many\"", "bus.prefetch"),
+        ("[bus]\nprefetch = 70000", "bus.prefetch"),
+        ("[http]\nlisten = \"here\"", "http.listen"),
+        ("[http]\ndemo_pages = \"perhaps\"", "http.demo_pages"),
+        ("[http]\ntrusted_proxies = \"10.0.0.1\"", "http.trusted_proxies"),
+        ("[tenants.acme.agents.anna]\nchat_capacity = -1", "chat_capacity"),
+        ("[daemon]\ndrain_within = 25", "daemon.drain_within"),
+    ] {
+        let said = load_text(text, none()).unwrap_err().to_string();
+        assert!(said.contains(key), "{text}: {said}");
+    }
+    for (variable, value, key) in [
+        ("TIELINE__BUS__PREFETCH", "many", "prefetch"),
+        ("TIELINE__DAEMON__DRAIN_WITHIN", "1h", "daemon.drain_within"),
+        ("TIELINE__HTTP__LISTEN", "here", "listen"),
+        ("TIELINE__BUS__PREFECTH", "3", "prefecth"),
+    ] {
+        let said = load_text("", env(&[(variable, value)])).unwrap_err().to_string();
+        assert!(said.contains(key), "{variable}: {said}");
+    }
+    let long = load_text("[daemon]\ndrain_within = \"1h\"", none()).unwrap_err().to_string();
+    assert_eq!(long, "`daemon.drain_within` is \"1h\"; choose a duration from \"1s\" to \"10m\"");
 }
 
 #[test]

@@ -93,6 +93,7 @@ pub(crate) async fn world(more: &str) -> World {
         intake: Arc::new(take),
         admin: None,
         readiness: Readiness::default(),
+        impaired: Box::new(std::collections::BTreeMap::new),
         metrics: Vec::new(),
     };
     let edge = Edge::bind(parts).await.unwrap();

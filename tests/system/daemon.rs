@@ -65,6 +65,26 @@ impl Centre {
         self.folder.path().join("tieline.toml")
     }
 
+    /// A file of the centre's folder.
+    #[allow(dead_code, reason = "the benchmark has no use for it")]
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Another verb of the program, with this centre's settings.
+    #[allow(dead_code, reason = "the benchmark has no use for it")]
+    pub(crate) async fn verb(&self, verb: &str) -> std::process::Output {
+        self.verb_under(verb, &[]).await
+    }
+
+    /// The same, with variables of the environment.
+    #[allow(dead_code, reason = "the benchmark has no use for it")]
+    pub(crate) async fn verb_under(&self, verb: &str, environment: &[(&str, &str)]) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tieline"));
+        command.arg(verb).arg("--settings").arg(self.settings_file()).envs(environment.iter().copied());
+        command.output().await.expect("it runs")
+    }
+
     fn settings(&self) -> String {
         let folder = self.folder.path().display();
         let hash = password_hash();

@@ -5,6 +5,7 @@ mod bad_input;
 mod broker;
 mod calls;
 mod daemon;
+mod doctor;
 mod drain;
 mod kill;
 mod panel;

@@ -12,15 +12,19 @@ mod publish;
 mod session;
 mod topology;
 
-use super::Shared;
 use super::health::{State, count};
+use super::{Connections, Shared};
+use crate::settings;
 use fault::Fault;
+use link::Link;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tieline_connector_api::{Finding, Severity};
 use tieline_model::{Seq, TenantId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use topology::Topology;
 
 /// A session that lived this long was a good one: the next pause starts small again.
 const GOOD: Duration = Duration::from_secs(10);
@@ -41,6 +45,30 @@ impl Again {
     }
     fn take(&self, tenant: &TenantId) -> Option<Seq> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant)
+    }
+}
+
+/// Tries what the beginning of a session does.
+pub(super) async fn check(settings: &settings::Bus, of: &Connections) -> Finding {
+    let tried = async {
+        let link = Link::open(settings, "doctor").await?;
+        let plan = Topology::plan(&of.tenants, &of.connections, settings.intake_shards);
+        let declared = plan.declare(&link.connection).await;
+        link.close().await;
+        declared
+    };
+    let limit = settings.connect_within.std() * 2;
+    let ended = match tokio::time::timeout(limit, tried).await {
+        Ok(ended) => ended.map_err(|fault| fault.to_string()),
+        Err(_) => Err(Fault::Silent(limit).to_string()),
+    };
+    let what = "bus.url".to_owned();
+    match ended {
+        Ok(()) => {
+            let says = "the broker is there, lets us in, and has the exchanges and queues that are needed";
+            Finding { severity: Severity::Good, what, says: says.to_owned() }
+        }
+        Err(says) => Finding { severity: Severity::Error, what, says },
     }
 }
 
