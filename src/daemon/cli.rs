@@ -44,7 +44,7 @@ enum Verb {
         #[command(flatten)]
         file: File,
     },
-    /// Asks each CRM whether credentials, rights and fields are as they should be, in words.
+    /// Looks at this machine, asks the broker and each CRM, and says in words what is not as it should be.
     Doctor {
         #[command(flatten)]
         file: File,

@@ -1,7 +1,10 @@
 //! The project's own commands (`cargo xtask …`). One file per command; this one only chooses.
 
 mod asyncapi;
+mod debian;
 mod demo;
+mod libraries;
+mod package;
 mod pages;
 mod prerequisites;
 mod processes;
@@ -32,6 +35,8 @@ enum Task {
     Demo(demo::Args),
     /// Writes `docs/rules.md`: each rule with the tests that prove it; with `--check`, only says if it is stale.
     Rules(rules::Args),
+    /// Makes the Debian package, from a release build unless a program is named.
+    Package(package::Args),
     /// Builds the panel and the widget, which the daemon serves.
     Web,
     /// Writes the generated files under `schemas/`; with `--check`, only says which are stale.
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Rules(args) => rules::run(&args),
+        Task::Package(args) => package::run(&args),
         Task::Web => pages::build(),
         Task::Schema(args) => schema::run(&args),
     };

@@ -17,6 +17,18 @@ const BROWSER: Debian = Debian { program: "chromium", package: "chromium", wante
 const PYTHON: Debian =
     Debian { program: "python3", package: "python3", wanted_for: "the tests by clients of others" };
 
+const SYSTEMD: Debian =
+    Debian { program: "systemd-analyze", package: "systemd", wanted_for: "the tests of the service file" };
+const DPKG: Debian = Debian { program: "dpkg-deb", package: "dpkg", wanted_for: "the tests of the package" };
+
+/// What service file, package and image are tried with: systemd's tools, dpkg, and Python to confine a program.
+pub(crate) fn operations() -> Result<()> {
+    for program in [&SYSTEMD, &DPKG, &PYTHON] {
+        debian(program)?;
+    }
+    Ok(())
+}
+
 /// RabbitMQ's server.
 pub(crate) fn broker() -> Result<()> {
     debian(&BROKER)
