@@ -35,9 +35,9 @@ export function running(file) {
   return { ...JSON.parse(readFileSync(file, "utf8")), stop: async () => undefined };
 }
 
-/** Asks the sandbox's own surface, which is no part of the CRM. */
-export async function sandbox(demo, path, init) {
-  const answer = await fetch(`${demo.sandbox}/__sandbox${path}`, init);
+/** Asks a sandbox's own surface, which is no part of the CRM; Salesforce's unless another is named. */
+export async function sandbox(demo, path, init, vendor = "salesforce") {
+  const answer = await fetch(`${demo.sandboxes[vendor]}/__sandbox${path}`, init);
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   const text = await answer.text();
   return text === "" ? null : JSON.parse(text);

@@ -5,6 +5,9 @@ import { until } from "./checks.mjs";
 const HARMLESS = /^Blocked autofocusing/;
 const DESK = { width: 1440, height: 900 };
 
+/** Where pictures go that are taken in every run; those of single steps only go where TIELINE_SHOTS says. */
+const PICTURES = new URL("../../target/pictures", import.meta.url).pathname;
+
 /** Takes a picture of a page after each step, where pictures are wanted. */
 export function photographer({ shots, bus }, name) {
   let count = 0;
@@ -15,9 +18,23 @@ export function photographer({ shots, bus }, name) {
   };
 }
 
-/** A page in a browser of its own, as another person has it; what the page reports as an error is kept. */
+/** Takes a picture in every run. */
+export async function keepPicture(page, name) {
+  await page.screenshot({ path: `${PICTURES}/${name}.png` });
+}
+
+/** What one person has open: pages of one browser. */
+export function person(browser, viewport = DESK) {
+  return browser.newContext({ viewport, locale: "en-GB" });
+}
+
+/** A page in a browser of its own, as another person has it. */
 export async function open(browser, url, viewport = DESK) {
-  const context = await browser.newContext({ viewport, locale: "en-GB" });
+  return openIn(await person(browser, viewport), url);
+}
+
+/** One more page of a person's; what it reports as an error is kept. */
+export async function openIn(context, url) {
   const page = await context.newPage();
   page.faults = [];
   page.on("pageerror", (error) => page.faults.push(`${page.url()}: ${error.message}`));
@@ -31,13 +48,18 @@ export async function open(browser, url, viewport = DESK) {
 /** An agent with the panel in the CRM page: signed in and Available. */
 export async function agentAtWork({ demo, browser }, agent) {
   const page = await open(browser, demo.crm);
-  const frame = page.frameLocator('iframe[src*="/panel/"]');
-  await frame.getByLabel("Agent").fill(agent);
-  await frame.getByLabel("Password").fill(demo.password);
-  await frame.getByRole("button", { name: "Sign in" }).click();
-  const panel = new Panel(page, frame);
+  const panel = await signIn(page, page.frameLocator('iframe[src*="/panel/"]'), agent, demo.password);
   await panel.become("Available");
   return panel;
+}
+
+/** Signs in at the panel in this frame. */
+export async function signIn(page, frame, agent, password) {
+  await frame.getByLabel("Agent").fill(agent);
+  await frame.getByLabel("Password").fill(password);
+  await frame.getByRole("button", { name: "Sign in" }).click();
+  await frame.getByTitle("Change presence").waitFor();
+  return new Panel(page, frame);
 }
 
 export class Panel {

@@ -3,7 +3,8 @@
 //   node run.mjs [--junit FILE] [--only embedded|rabbitmq [--demo FILE]]
 //
 // --demo FILE takes a demo that runs already: the line that `cargo xtask demo --json` printed.
-// TIELINE_SHOTS names a folder for a picture of each step, TIELINE_CHROMIUM another browser than /usr/bin/chromium.
+// TIELINE_SHOTS names a folder for a picture of each step, TIELINE_CHROMIUM another browser than /usr/bin/chromium. The
+// pages of the three CRMs are in target/pictures after every run.
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
@@ -11,6 +12,7 @@ import { callTests } from "./call.mjs";
 import { chatTests } from "./chat.mjs";
 import { close, inSuite } from "./checks.mjs";
 import { running, startDemo } from "./demo.mjs";
+import { threeTests } from "./three.mjs";
 
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -33,6 +35,8 @@ try {
       if (bus === "rabbitmq") {
         inSuite(`call over ${bus}`);
         await callTests(world);
+        inSuite(`three CRMs over ${bus}`);
+        await threeTests(world);
       }
     } finally {
       await demo.stop();
