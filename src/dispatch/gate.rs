@@ -115,8 +115,9 @@ impl Gate {
         until
     }
 
-    pub(super) fn trouble(&self, now: Timestamp) -> Option<String> {
-        self.closed_until.as_ref().filter(|(until, _)| *until > now).map(|(_, reason)| reason.clone())
+    /// Until when nothing passes, and why; `None` while only the budget counts.
+    pub(super) fn closed(&self, now: Timestamp) -> Option<(Timestamp, String)> {
+        self.closed_until.clone().filter(|(until, _)| *until > now)
     }
 }
 
@@ -152,7 +153,7 @@ mod tests {
             gate.failed(Timestamp(0), "down");
         }
         assert_eq!(gate.pass(Timestamp(1), Kind::Log, 0), Err(Millis(14_999)));
-        assert_eq!(gate.trouble(Timestamp(1)).as_deref(), Some("down"));
+        assert_eq!(gate.closed(Timestamp(1)), Some((Timestamp(15_000), "down".to_owned())));
         assert_eq!(gate.pass(Timestamp(15_000), Kind::Log, 0), Ok(()));
         assert_eq!(gate.pass(Timestamp(15_000), Kind::Log, 1), Err(Millis(250)));
         gate.succeeded();

@@ -10,16 +10,18 @@ use super::account::{account, content_of};
 use super::asking::whole;
 use super::gate::{Kind, back_off};
 use super::ledger::Row;
+use super::lookups::query;
+use super::pops::sure;
 use super::{Counts, Lane};
 use crate::bus::Feed;
 use crate::journal::{Delivery, DeliveryState, Error, Reader, Recorded, Want};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tieline_connector_api::Failure;
 use tieline_connector_api::connector::Saved;
-use tieline_model::crm::{Log, LogState};
-use tieline_model::{ConversationId, Event, InteractionId, Millis, Seq, Timestamp, Wish};
+use tieline_model::crm::{Log, LogState, LookupResult};
+use tieline_model::{ConnectionId, ConversationId, Event, InteractionId, Millis, Seq, Timestamp, Wish};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -29,17 +31,26 @@ const PAGE: u32 = 500;
 const CURSOR_LAG_MAX: u64 = 2_000;
 /// The longest wait before looking at the table again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Logs whose agents are told at once why they wait.
+const TOLD_AT_ONCE: u32 = 50;
 
-/// Runs until `stop`; then no new log is taken up and those under way are finished. `feed` says how far to read: by
-/// the connection's broker queue while messages move, by the journal's head otherwise.
-pub(super) async fn run(lane: Arc<Lane>, mut feed: Feed, stop: CancellationToken) {
+/// How far a lane's logs have been heard of.
+pub(super) struct Heard {
+    /// Says how far to read: by the connection's broker queue while messages move, by the journal's head otherwise.
+    pub(super) feed: Feed,
+    /// What it said last.
+    pub(super) reach: Seq,
+}
+
+/// Runs until `stop`; then no new log is taken up and those under way are finished.
+pub(super) async fn run(lane: Arc<Lane>, heard: &mut Heard, stop: CancellationToken) {
     let parts = &lane.parts;
     let reader = Reader::Logs(parts.info.id.clone());
-    let mut cursor = Cursor { at: Seq(0), kept: Seq(0), known: false, in_settings: false, reach: Seq(0) };
-    let mut flights: JoinSet<InteractionId> = JoinSet::new();
-    let mut under_way = UnderWay::new();
+    let mut cursor =
+        Cursor { at: Seq(0), kept: Seq(0), known: false, in_settings: false, reach: heard.reach };
+    let mut flights = Flights::default();
     while !stop.is_cancelled() {
-        let wait = match turn(&lane, &reader, &mut cursor, &mut flights, &mut under_way).await {
+        let wait = match turn(&lane, &reader, &mut cursor, &mut flights).await {
             Ok(_) if cursor.at < cursor.reach => continue,
             Ok(wait) => wait,
             Err(error) => {
@@ -50,32 +61,53 @@ pub(super) async fn run(lane: Arc<Lane>, mut feed: Feed, stop: CancellationToken
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(done) = flights.join_next_with_id() => landed(&mut under_way, done),
-            more = feed.next() => match more {
-                Some(to) => cursor.reach = cursor.reach.max(to),
+            Some(done) = flights.tasks.join_next_with_id() => flights.landed(done),
+            more = heard.feed.next() => match more {
+                Some(to) => {
+                    cursor.reach = cursor.reach.max(to);
+                    heard.reach = cursor.reach;
+                }
                 None => break,
             },
             () = tokio::time::sleep(wait) => {}
         }
     }
-    while let Some(done) = flights.join_next_with_id().await {
-        landed(&mut under_way, done);
+    while let Some(done) = flights.tasks.join_next_with_id().await {
+        flights.landed(done);
     }
 }
 
-/// Logs being sent, each by its task.
-type UnderWay = BTreeMap<InteractionId, tokio::task::Id>;
+/// Logs on their way.
+#[derive(Default)]
+struct Flights {
+    tasks: JoinSet<InteractionId>,
+    under_way: BTreeMap<InteractionId, tokio::task::Id>,
+    /// Waiting because nothing passes, and their agents know.
+    told: BTreeSet<InteractionId>,
+}
 
-fn landed(under_way: &mut UnderWay, done: Result<(tokio::task::Id, InteractionId), tokio::task::JoinError>) {
-    match done {
-        Ok((_, interaction)) => {
-            under_way.remove(&interaction);
+impl Flights {
+    fn landed(&mut self, done: Result<(tokio::task::Id, InteractionId), tokio::task::JoinError>) {
+        match done {
+            Ok((_, interaction)) => {
+                self.under_way.remove(&interaction);
+            }
+            Err(error) => {
+                tracing::error!(%error, "sending a log ended in a panic");
+                // Only this one: the others are still being sent, and must not be sent twice at once.
+                self.under_way.retain(|_, task| *task != error.id());
+            }
         }
-        Err(error) => {
-            tracing::error!(%error, "sending a log ended in a panic");
-            // Only this one: the others are still being sent, and must not be sent twice at once.
-            under_way.retain(|_, task| *task != error.id());
-        }
+    }
+
+    fn start(&mut self, lane: &Arc<Lane>, delivery: Delivery) {
+        let (lane, interaction) = (lane.clone(), delivery.interaction);
+        self.told.remove(&interaction);
+        let flight = self.tasks.spawn(async move {
+            send(&lane, delivery).await;
+            interaction
+        });
+        self.under_way.insert(interaction, flight.id());
     }
 }
 
@@ -97,35 +129,53 @@ async fn turn(
     lane: &Arc<Lane>,
     reader: &Reader,
     cursor: &mut Cursor,
-    flights: &mut JoinSet<InteractionId>,
-    under_way: &mut UnderWay,
+    flights: &mut Flights,
 ) -> Result<Duration, Error> {
     take_in(lane, reader, cursor).await?;
     let parts = &lane.parts;
     let places = parts.settings.concurrency as usize;
-    if under_way.len() >= places {
+    if flights.under_way.len() >= places {
         return Ok(LOOK_AGAIN);
     }
     let now = parts.clock.now();
-    let limit = u32::try_from(places + under_way.len()).unwrap_or(u32::MAX);
+    let closed = lane.gate().closed(now);
+    if let Some((until, reason)) = closed {
+        tell_why(lane, flights, now, until, &reason).await?;
+        return Ok(Duration::from_millis(until.since(now).0).min(LOOK_AGAIN));
+    }
+    let limit = u32::try_from(places + flights.under_way.len()).unwrap_or(u32::MAX);
     let due = parts.store.due(&parts.tenant, &parts.info.id, now, limit).await?;
     for delivery in due {
-        if under_way.len() >= places || under_way.contains_key(&delivery.interaction) {
+        if flights.under_way.len() >= places || flights.under_way.contains_key(&delivery.interaction) {
             continue;
         }
-        if let Err(Millis(wait)) = lane.gate().pass(now, Kind::Log, under_way.len()) {
+        if let Err(Millis(wait)) = lane.gate().pass(now, Kind::Log, flights.under_way.len()) {
             return Ok(Duration::from_millis(wait).min(LOOK_AGAIN));
         }
-        let (lane, interaction) = (lane.clone(), delivery.interaction);
-        let flight = flights.spawn(async move {
-            send(&lane, delivery).await;
-            interaction
-        });
-        under_way.insert(interaction, flight.id());
+        flights.start(lane, delivery);
     }
     let next = parts.store.next_due(&parts.tenant, &parts.info.id).await?;
     let wait = next.map_or(LOOK_AGAIN, |at| Duration::from_millis(at.since(now).0.max(20)));
     Ok(wait.min(LOOK_AGAIN))
+}
+
+/// Nothing passes: agents whose logs have not been tried yet read why they wait, once (D7).
+async fn tell_why(
+    lane: &Lane,
+    flights: &mut Flights,
+    now: Timestamp,
+    until: Timestamp,
+    reason: &str,
+) -> Result<(), Error> {
+    let parts = &lane.parts;
+    for delivery in parts.store.due(&parts.tenant, &parts.info.id, now, TOLD_AT_ONCE).await? {
+        let id = delivery.interaction;
+        let untried = delivery.attempt == 0 && delivery.last_error.is_none();
+        if untried && !flights.under_way.contains_key(&id) && flights.told.insert(id) {
+            tell_state(lane, id, LogState::Delayed { reason: reason.to_owned(), next_at: until }).await;
+        }
+    }
+    Ok(())
 }
 
 /// Raises wanted versions from the journal.
@@ -199,7 +249,7 @@ async fn send(lane: &Lane, delivery: Delivery) {
 
 async fn try_send(lane: &Lane, delivery: Delivery) -> Result<(), Error> {
     let parts = &lane.parts;
-    let Some(log) = make(lane, delivery.interaction).await? else {
+    let Some((mut log, asked_in_vain)) = make(lane, delivery.interaction).await? else {
         // Erased meanwhile: nothing is left to send.
         let done = Delivery { done: delivery.wanted, last_error: None, ..delivery };
         return parts.store.settle(&parts.tenant, &done).await;
@@ -212,26 +262,70 @@ async fn try_send(lane: &Lane, delivery: Delivery) -> Result<(), Error> {
     let mut row = Row::new(parts.store.clone(), parts.tenant.clone(), delivery)
         .map_err(|e| Error::Unreadable(format!("progress of a delivery: {e}")))?;
     let within = Duration::from_millis(parts.settings.operation_within.millis().0);
-    let outcome =
-        match tokio::time::timeout(within, whole(lane, parts.connector.upsert_log(&log, &mut row))).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure::unknown(format!("{} did not answer in time", parts.info.name))),
-        };
+    let operation = async {
+        if asked_in_vain {
+            ask_late(lane, &mut log).await?;
+        }
+        parts.connector.upsert_log(&log, &mut row).await
+    };
+    let outcome = match tokio::time::timeout(within, whole(lane, operation)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::unknown(format!("{} did not answer in time", parts.info.name))),
+    };
     match outcome {
         Ok(saved) => settle_saved(lane, row.delivery, version, digest, saved).await,
         Err(failure) => settle_failed(lane, row.delivery, failure).await,
     }
 }
 
-/// The latest account of an interaction.
-async fn make(lane: &Lane, interaction: InteractionId) -> Result<Option<Log>, Error> {
+/// The latest account of an interaction, and whether the CRM was asked in vain who the customer is.
+async fn make(lane: &Lane, interaction: InteractionId) -> Result<Option<(Log, bool)>, Error> {
     let parts = &lane.parts;
     let rows = parts.store.read_interaction(&parts.tenant, interaction).await?;
     let content: HashMap<_, _> =
         parts.store.content(&parts.tenant, &content_of(&rows)).await?.into_iter().collect();
     let policy = parts.drive.read(&parts.tenant, |engine| engine.policy().clone()).await;
     let policy = policy.map_err(|refusal| Error::Refused(refusal.message))?;
-    Ok(account(&rows, &content, &policy, &parts.info.id))
+    let log = account(&rows, &content, &policy, &parts.info.id);
+    Ok(log.map(|log| (log, asked_in_vain(&rows, &parts.info.id))))
+}
+
+/// The CRM could not say who the customer is while the interaction lasted, and the agent did not either.
+fn asked_in_vain(rows: &[Recorded], connection: &ConnectionId) -> bool {
+    let mut unknown = true;
+    for row in rows {
+        match &row.event {
+            Event::LookedUp { connection: of, result, .. } if of == connection => {
+                unknown = matches!(result, LookupResult::Failed { .. });
+            }
+            Event::ContactChosen { connection: of, .. } if of == connection => return false,
+            _ => {}
+        }
+    }
+    unknown
+}
+
+/// Asks the CRM now who the customer is: what it could not say while it was in trouble must not cost the log its
+/// contact (D8). The interaction is over, so nothing of it is journaled; a later sending asks again and hears the same.
+async fn ask_late(lane: &Lane, log: &mut Log) -> Result<(), Failure> {
+    let query = query(lane, &log.person);
+    if query.is_empty() {
+        return Ok(());
+    }
+    match lane.parts.connector.find(&query).await {
+        Ok(matches) => {
+            let (case, contact) = sure(&matches);
+            let of_case = case.and_then(|case| case.contact.clone());
+            log.contact = of_case.or_else(|| contact.map(|contact| contact.record.clone()));
+            log.case = case.map(|case| case.record.clone());
+            Ok(())
+        }
+        // It will never answer this; a log without a contact is better than none.
+        Err(Failure::Reject { .. }) => Ok(()),
+        Err(failure @ (Failure::Retry { .. } | Failure::Throttled { .. } | Failure::Reauthorise { .. })) => {
+            Err(failure)
+        }
+    }
 }
 
 /// A digest over what a CRM would see; the version alone is no reason to send again.

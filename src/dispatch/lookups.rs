@@ -12,7 +12,9 @@ use super::pops::{Answer, Leads, answer, leads, pop_at, sure};
 use super::{Counts, Lane};
 use crate::drive::{self, trace};
 use crate::journal::{NewContent, Recorded};
+use futures::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tieline_engine::{Engine, Stage};
@@ -78,7 +80,12 @@ pub(super) async fn run(lane: Arc<Lane>, stop: CancellationToken) {
     let start = |id: InteractionId| {
         if clerk.begins(id) {
             let clerk = clerk.clone();
-            jobs.spawn(async move { clerk.serve(id).await });
+            jobs.spawn(async move {
+                if AssertUnwindSafe(clerk.serve(id)).catch_unwind().await.is_err() {
+                    tracing::error!(interaction = %id, "a look-up ended in a panic");
+                    lock(&clerk.memory).looking.remove(&id);
+                }
+            });
         }
     };
     let Ok((mut cursor, open)) =
@@ -373,7 +380,7 @@ async fn read_content(
 }
 
 /// By what a person is looked up; the centre's own numbers match nobody.
-fn query(lane: &Lane, person: &Person) -> Query {
+pub(super) fn query(lane: &Lane, person: &Person) -> Query {
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
     let own = |phone: &String| {
         let phone = digits(phone);

@@ -16,13 +16,15 @@ use crate::bus::Feed;
 use crate::drive;
 use crate::journal::Store;
 use crate::settings;
+use futures::FutureExt;
 use gate::Gate;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tieline_connector_api::Connector;
 use tieline_model::crm::{ConnectionInfo, PopTarget};
-use tieline_model::{Actor, AgentId, Clock, Code, Command, CommandId, InteractionId, TenantId, Wish};
+use tieline_model::{Actor, AgentId, Clock, Code, Command, CommandId, InteractionId, Seq, TenantId, Wish};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -142,6 +144,8 @@ pub struct Lane {
 
 /// How long to wait before telling the engines again when their mailbox is full.
 const TELL_AGAIN: Duration = Duration::from_millis(200);
+/// Pause before a lane goes on after a panic.
+const START_AGAIN: Duration = Duration::from_secs(1);
 
 impl Lane {
     /// A lane that has not started.
@@ -152,12 +156,27 @@ impl Lane {
     }
 
     /// Works until `stop`. What is under way then is finished or, if the process is killed, taken up at the next
-    /// start.
+    /// start. A defect that ends half of it in a panic costs a pause: logs are taken up from the table, and pops from
+    /// what the engine has open, as after a start.
     pub async fn run(self: Arc<Self>, feed: Feed, stop: CancellationToken) {
-        let lookups = tokio::spawn(lookups::run(self.clone(), stop.clone()));
-        logs::run(self, feed, stop).await;
-        if let Err(error) = lookups.await {
-            tracing::error!(%error, "the look-ups of a connection ended in a panic");
+        let mut heard = logs::Heard { feed, reach: Seq(0) };
+        let lookups =
+            async { while self.ended_badly(lookups::run(self.clone(), stop.clone()), &stop).await {} };
+        let logs = async {
+            while self.ended_badly(logs::run(self.clone(), &mut heard, stop.clone()), &stop).await {}
+        };
+        tokio::join!(lookups, logs);
+    }
+
+    /// True if it ended in a panic and is to be started again.
+    async fn ended_badly(&self, work: impl Future<Output = ()>, stop: &CancellationToken) -> bool {
+        if AssertUnwindSafe(work).catch_unwind().await.is_ok() {
+            return false;
+        }
+        tracing::error!(connection = %self.parts.info.id, "a connection's work ended in a panic; it starts again");
+        tokio::select! {
+            () = stop.cancelled() => false,
+            () = tokio::time::sleep(START_AGAIN) => true,
         }
     }
 
@@ -190,7 +209,7 @@ impl Lane {
     /// Why nothing is sent to the CRM at present, in words; `None` when all is well.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.gate().trouble(self.parts.clock.now())
+        self.gate().closed(self.parts.clock.now()).map(|(_, reason)| reason)
     }
 
     fn gate(&self) -> std::sync::MutexGuard<'_, Gate> {
