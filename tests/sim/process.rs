@@ -56,8 +56,9 @@ impl Pops for NoPanel {
     fn not_pushed(&self, _: &TenantId, _: &Pop) {}
 }
 
-pub fn connection() -> ConnectionId {
-    ConnectionId::new("paper").unwrap()
+/// Two CRMs, each with its own luck.
+pub fn connections() -> [ConnectionId; 2] {
+    ["paper", "stone"].map(|id| ConnectionId::new(id).unwrap())
 }
 
 fn policy() -> TenantPolicy {
@@ -85,15 +86,15 @@ fn policy() -> TenantPolicy {
         };
         policy.agents.insert(AgentId::new(name).unwrap(), agent);
     }
-    let info = ConnectionInfo { id: connection(), vendor: "paper".to_owned(), name: "Paper".to_owned() };
-    policy.connections = vec![info];
+    let info = |id: ConnectionId| ConnectionInfo { vendor: "paper".to_owned(), name: id.to_string(), id };
+    policy.connections = connections().map(info).to_vec();
     policy
 }
 
 /// A running process.
 struct Process {
     drive: JoinHandle<Result<(), tieline::drive::Stopped>>,
-    lane: JoinHandle<()>,
+    lanes: Vec<JoinHandle<()>>,
     stop: CancellationToken,
     store: Arc<Shaky>,
     _bus: bus::Running,
@@ -103,7 +104,8 @@ struct Sim {
     chance: Chance,
     disk: Arc<MemoryStore>,
     seen: Shared,
-    crm: Arc<Crm>,
+    /// In the order of the connections.
+    crms: [Arc<Crm>; 2],
     line: Line,
     began: Instant,
     skew: i64,
@@ -116,7 +118,7 @@ pub async fn simulate(seed: u64) -> Result<Tally, String> {
     let promises = Arc::new(Mutex::new(Promises::default()));
     let world = World { chance: chance.clone(), line: line.clone(), promises: promises.clone() };
     let mut sim = Sim {
-        crm: Arc::new(Crm::new(&chance)),
+        crms: connections().map(|id| Arc::new(Crm::new(&chance.of(id.as_str())))),
         chance: chance.clone(),
         disk: Arc::new(MemoryStore::new()),
         seen: Shared::default(),
@@ -143,13 +145,15 @@ pub async fn simulate(seed: u64) -> Result<Tally, String> {
     let rest = timeout(REST, end::settle(&world, sim.disk.as_ref())).await;
     let live = end::engine(&world).await;
     process.stop.cancel();
-    let (drive, lane) = tokio::join!(process.drive, process.lane);
-    drive.expect("no panic").map_err(|e| e.to_string())?;
-    lane.expect("no panic");
+    process.drive.await.expect("no panic").map_err(|e| e.to_string())?;
+    for lane in process.lanes {
+        lane.await.expect("no panic");
+    }
     if rest.is_err() {
         return Err(format!("logs did not come to rest: {}", end::left(&sim.disk).await));
     }
-    end::check(&sim.disk, &live, &sim.seen, &sim.crm.records, &promises)?;
+    let records: Vec<_> = sim.crms.iter().map(|crm| crm.records.as_ref()).collect();
+    end::check(&sim.disk, &live, &sim.seen, &records, &promises)?;
     let seen = sim.seen.lock().unwrap();
     let promises = promises.lock().unwrap();
     Ok(Tally {
@@ -158,7 +162,7 @@ pub async fn simulate(seed: u64) -> Result<Tally, String> {
         asked: promises.asked,
         repeated: promises.repeated,
         timers: seen.fired,
-        logs: sim.crm.records.lock().unwrap().logs.len() as u64,
+        logs: records.iter().map(|records| records.lock().unwrap().logs.len() as u64).sum(),
     })
 }
 
@@ -171,7 +175,7 @@ impl Sim {
         };
         let dies = process.store.dies.clone();
         let planned = Duration::from_millis(1_000 + self.chance.below(120_000)).min(at_most);
-        let Process { mut drive, lane, stop, store, _bus } = process;
+        let Process { mut drive, lanes, stop, store, _bus } = process;
         let lives = tokio::select! {
             biased;
             () = dies.notified() => false,
@@ -192,7 +196,7 @@ impl Sim {
         }
         *self.line.lock().unwrap() = None;
         drive.abort();
-        lane.abort();
+        lanes.iter().for_each(JoinHandle::abort);
         drop(store);
         // What a dead process still held must not reach the disk.
         self.disk = Arc::new((*self.disk).clone());
@@ -231,29 +235,32 @@ impl Sim {
             opened = opening => opened.ok()?,
         };
         let stop = CancellationToken::new();
-        let chance = self.chance.of(&format!("jitter {}", self.processes));
-        let lane = Lane::new(Parts {
-            tenant: tenant(),
-            info: policy().connections.remove(0),
-            own_numbers: Vec::new(),
-            connector: self.crm.clone(),
-            store: dyn_store,
-            drive: handle.clone(),
-            pops: Arc::new(NoPanel),
-            clock,
-            settings: settings::Dispatch::default(),
-            chance: Arc::new(move || chance.part()),
-        });
         let bus = bus::start(Wiring {
             settings: settings::Bus::default(),
             store: store.clone(),
             engines: Arc::new(handle.clone()),
             intake: Intake::new(BTreeMap::from([(tenant(), None)])),
-            connections: vec![(tenant(), connection())],
+            connections: connections().map(|id| (tenant(), id)).to_vec(),
             seal: Seal::new(&[7; 32]),
         });
-        let feed = bus.log_wanted(&tenant(), &connection()).expect("the tenant is here");
-        let lane = tokio::spawn(lane.run(feed, stop.clone()));
+        let lane = |(info, crm): (ConnectionInfo, &Arc<Crm>)| {
+            let chance = self.chance.of(&format!("jitter {} {}", info.id, self.processes));
+            let feed = bus.log_wanted(&tenant(), &info.id).expect("the tenant is here");
+            let lane = Lane::new(Parts {
+                tenant: tenant(),
+                info,
+                own_numbers: Vec::new(),
+                connector: crm.clone(),
+                store: dyn_store.clone(),
+                drive: handle.clone(),
+                pops: Arc::new(NoPanel),
+                clock: clock.clone(),
+                settings: settings::Dispatch::default(),
+                chance: Arc::new(move || chance.part()),
+            });
+            tokio::spawn(lane.run(feed, stop.clone()))
+        };
+        let lanes = policy().connections.into_iter().zip(&self.crms).map(lane).collect();
         let drive = tokio::spawn(drive.run(stop.clone().cancelled_owned()));
         let replayed = end::replay(&self.disk).await;
         let tenant = tenant();
@@ -270,6 +277,6 @@ impl Sim {
             self.seen.lock().unwrap().wrongs.push("a start gave another state than the journal".to_owned());
         }
         *self.line.lock().unwrap() = Some((self.processes, handle));
-        Some(Process { drive, lane, stop, store, _bus: bus })
+        Some(Process { drive, lanes, stop, store, _bus: bus })
     }
 }

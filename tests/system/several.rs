@@ -7,17 +7,19 @@
 )]
 
 use crate::daemon::{Centre, Daemon, app_key};
-use crate::panel::Panel;
+use crate::panel::{PATIENCE, Panel};
 use crate::talk::available;
 use crate::visitor::{Visitor, person};
 use serde_json::json;
 use std::any::Any;
 use std::time::{Duration, Instant};
-use tieline_connector_api::sandbox::{Fault, Sandbox};
+use tieline_connector_api::sandbox::Fault;
 use tieline_model::InteractionId;
 use tieline_model::crm::{LogState, PopTarget};
 use tieline_model::live::{AgentDeed, HostPage, PanelFrame};
-use tieline_sandbox::salesforce;
+use tieline_sandbox::admin::Admin;
+use tieline_sandbox::faults::{Any as AnyFault, Dynamics};
+use tieline_sandbox::{dynamics, salesforce, zendesk};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 struct Crm {
     connection: &'static str,
     vendor: &'static str,
-    stand_in: Box<dyn Sandbox>,
+    stand_in: Box<dyn Admin>,
     /// What the daemon must know of it; nothing for the one the centre has anyway.
     settings: String,
     _running: Option<Box<dyn Any + Send>>,
@@ -51,6 +53,55 @@ private_key_file = "FOLDER/app.pem"
         );
         let stand_in = Box::new(org.sandbox.clone());
         Self { connection, vendor: "salesforce", stand_in, settings, _running: Some(Box::new(org)) }
+    }
+
+    async fn dynamics() -> Self {
+        let options = dynamics::Options { contacts: 20, ..dynamics::Options::demo(app_key()) };
+        let org = dynamics::Sandbox::start(options).await.expect("the sandbox starts");
+        let settings = format!(
+            r#"
+[tenants.demo.connections.dynamics]
+type = "dynamics"
+name = "Dynamics"
+[tenants.demo.connections.dynamics.dynamics]
+org_url = "{}"
+authority_url = "{}"
+tenant = "{}"
+client_id = "{}"
+client_secret = "{}"
+"#,
+            org.org_url,
+            org.authority_url,
+            dynamics::TENANT,
+            dynamics::CLIENT_ID,
+            dynamics::CLIENT_SECRET,
+        );
+        let stand_in = Box::new(org.sandbox.clone());
+        let (connection, vendor) = ("dynamics", "dynamics");
+        Self { connection, vendor, stand_in, settings, _running: Some(Box::new(org)) }
+    }
+
+    async fn zendesk() -> Self {
+        let options = zendesk::Options { contacts: 20, ..zendesk::Options::demo() };
+        let account = zendesk::Sandbox::start(options).await.expect("the sandbox starts");
+        let settings = format!(
+            r#"
+[tenants.demo.connections.zendesk]
+type = "zendesk"
+name = "Zendesk"
+[tenants.demo.connections.zendesk.zendesk]
+base_url = "{}"
+client_id = "{}"
+client_secret = "{}"
+display = "talk_partner"
+"#,
+            account.base_url,
+            zendesk::CLIENT_ID,
+            zendesk::CLIENT_SECRET,
+        );
+        let stand_in = Box::new(account.sandbox.clone());
+        let (connection, vendor) = ("zendesk", "zendesk");
+        Self { connection, vendor, stand_in, settings, _running: Some(Box::new(account)) }
     }
 
     fn host(&self) -> HostPage {
@@ -146,9 +197,9 @@ async fn chat(daemon: &Daemon, anna: &mut Panel) -> InteractionId {
     chat
 }
 
-/// Each CRM has exactly one record of each chat, and no other.
-async fn one_record_each(crms: &[Crm], chats: &[InteractionId]) {
-    let mut expected: Vec<String> = chats.iter().map(ToString::to_string).collect();
+/// Each CRM has exactly one record of each interaction, and no other.
+async fn one_record_each(crms: &[Crm], interactions: &[InteractionId]) {
+    let mut expected: Vec<String> = interactions.iter().map(ToString::to_string).collect();
     expected.sort();
     for crm in crms {
         let mut keys: Vec<String> = crm.stand_in.log_records().await.into_iter().map(|r| r.key).collect();
@@ -167,7 +218,7 @@ fn median(waits: &[Duration]) -> Duration {
     waits.get(waits.len() / 2).copied().unwrap_or_default()
 }
 
-/// A chat and a call pop three records in three pages, and the chat becomes three records, one each.
+/// A chat and a call pop three records each, in three pages, and each becomes three records, one in each CRM.
 async fn pops_and_records(others: Vec<Crm>) {
     let (centre, crms) = centre_with(others).await;
     let daemon = centre.daemon().await;
@@ -190,7 +241,9 @@ async fn pops_and_records(others: Vec<Crm>) {
     }
     daemon.call("answered", json!({ "call": "c-1", "agent": "anna" })).await;
     daemon.call("ended", json!({ "call": "c-1" })).await;
-    anna.until("each connection's record", |p| (saved(p, chat) == crms.len()).then_some(())).await;
+    for id in [chat, call] {
+        anna.until("each connection's record", |p| (saved(p, id) == crms.len()).then_some(())).await;
+    }
     anna.until("no card", |p| p.view.calls.is_empty().then_some(())).await;
     let pages = std::iter::once(&anna).chain(&windows);
     for ((crm, id), page) in crms.iter().zip(&ids).zip(pages) {
@@ -198,7 +251,7 @@ async fn pops_and_records(others: Vec<Crm>) {
         assert_eq!(popped(page, chat), own, "the chat in the page of {}", crm.connection);
         assert_eq!(popped(page, call), own, "the call in the page of {}", crm.connection);
     }
-    one_record_each(&crms, &[chat]).await;
+    one_record_each(&crms, &[chat, call]).await;
     daemon.stop().await;
 }
 
@@ -206,6 +259,58 @@ async fn pops_and_records(others: Vec<Crm>) {
 #[tokio::test]
 async fn three_orgs_of_one_vendor_pop_and_log_beside_each_other() {
     pops_and_records(vec![Crm::salesforce("east").await, Crm::salesforce("north").await]).await;
+}
+
+// proves D0, D1, D3, D6, D7, E2
+#[tokio::test]
+async fn salesforce_dynamics_and_zendesk_pop_and_log_beside_each_other() {
+    pops_and_records(vec![Crm::dynamics().await, Crm::zendesk().await]).await;
+}
+
+/// The id of a user of Zendesk's who may open records.
+async fn zendesk_user(crm: &Crm) -> String {
+    let addresses = crm.stand_in.addresses();
+    let url = format!("{}/api/v2/users/me.json", addresses["base_url"].as_str().expect("an address"));
+    let http = reqwest::Client::builder().build().expect("a client");
+    let user = format!("{}/token", zendesk::OWNER);
+    let answer = http.get(url).basic_auth(user, Some(zendesk::API_TOKEN)).send().await.expect("an answer");
+    let me: serde_json::Value = answer.json().await.expect("JSON");
+    me["user"]["id"].as_u64().unwrap_or_else(|| panic!("no user: {me}")).to_string()
+}
+
+// proves D3
+#[tokio::test]
+async fn zendesk_opens_the_record_itself_at_an_agent_without_a_panel_there() {
+    let mut crm = Crm::zendesk().await;
+    let user = zendesk_user(&crm).await;
+    crm.settings += &format!("[tenants.demo.agents.anna.crm_users]\nzendesk = \"{user}\"\n");
+    let (centre, crms) = centre_with(vec![crm]).await;
+    let daemon = centre.daemon().await;
+    let ids = known_everywhere(&crms).await;
+    let mut anna = daemon.panel_in("anna", crms[0].host()).await;
+    available(&mut anna).await;
+    let zendesk = &crms[1];
+    let since = zendesk.stand_in.requests().await;
+    let visitor = Visitor::starts(&daemon, "support", person("Amara Obi", "amara@obi.example")).await;
+    anna.until("the record in Salesforce", |p| popped(p, visitor.interaction).first().cloned()).await;
+    let displayed = format!("/users/{}/display", ids[1]);
+    let began = Instant::now();
+    while !zendesk.stand_in.exchanges(since).await.iter().any(|e| e.path.contains(&displayed)) {
+        assert!(began.elapsed() < PATIENCE, "Zendesk was not asked to open the record");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // A panel that comes late finds it open already, and the next chat's record is its own to open.
+    let mut late = daemon.panel_in("anna", zendesk.host()).await;
+    let offer = late.view.offer.as_ref().map(|offer| offer.offer).expect("the offer");
+    late.does(AgentDeed::AcceptOffer { offer }).await;
+    late.does(AgentDeed::EndChat { interaction: visitor.interaction }).await;
+    late.does(AgentDeed::CompleteWrapUp { interaction: visitor.interaction }).await;
+    let next = Visitor::starts(&daemon, "support", person("Amara Obi", "amara@obi.example")).await;
+    late.until("the next record", |p| popped(p, next.interaction).first().cloned()).await;
+    assert!(popped(&late, visitor.interaction).is_empty(), "it was opened twice");
+    let displays = zendesk.stand_in.exchanges(since).await;
+    assert_eq!(displays.iter().filter(|e| e.path.contains("/display")).count(), 1);
+    daemon.stop().await;
 }
 
 /// Chats while all is well, then chats while every CRM is in trouble of its own: none of the agent's deeds waits for a
@@ -285,7 +390,20 @@ async fn limits_stalls_and_locks_in_three_orgs_keep_no_agent_waiting_and_lose_no
     trouble_everywhere(others, async |crms: &[Crm]| {
         crms[0].stand_in.inject(Fault::Locked, 4).await;
         crms[1].stand_in.inject(Fault::SavedThenDropped, 1).await;
-        crms[1].stand_in.inject(Fault::Stall { ms: 4_000 }, 2).await;
+        crms[1].stand_in.inject(Fault::Stall { ms: 4_000 }, 4).await;
+        crms[2].stand_in.inject(Fault::Limited { retry_after_s: Some(1) }, EVERY).await;
+    })
+    .await;
+}
+
+// proves D6, D7, D8
+#[tokio::test]
+async fn a_lock_a_conflict_a_stall_and_a_long_limit_keep_no_agent_waiting_and_lose_no_record() {
+    trouble_everywhere(vec![Crm::dynamics().await, Crm::zendesk().await], async |crms: &[Crm]| {
+        crms[0].stand_in.inject(Fault::Locked, 4).await;
+        // Somebody else's create with the same id is there first: 412.
+        crms[1].stand_in.faults().inject(AnyFault::Dynamics(Dynamics::CreateRace), 1);
+        crms[1].stand_in.inject(Fault::Stall { ms: 4_000 }, 4).await;
         crms[2].stand_in.inject(Fault::Limited { retry_after_s: Some(1) }, EVERY).await;
     })
     .await;
