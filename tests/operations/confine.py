@@ -116,7 +116,15 @@ def program(unit):
 
 
 def files(write, root):
-    check(LIBC.unshare(CLONE_NEWNS), "unshare")
+    try:
+        check(LIBC.unshare(CLONE_NEWNS), "unshare")
+    except PermissionError as error:
+        # A container that may not mount: the rights of the user and the system calls are tried all the same.
+        print(f"confine: {error}; folders stay as writable as they are", file=sys.stderr)
+        if root:
+            os.chroot(root)
+        os.chdir(write[len(root):] if root else write)
+        return
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     if root:
         mount(root, root, None, MS_BIND)

@@ -4,6 +4,7 @@
 mod bad_input;
 mod broker;
 mod calls;
+mod crms;
 mod daemon;
 mod doctor;
 mod drain;

@@ -149,7 +149,9 @@ fn invite(ready: &Value, crms: &[Crm]) {
     println!("   grace.okafor@okafor-sons.example. Her record opens while the offer still rings.");
     println!("3. Accept, talk, end, classify, complete: each CRM has one case with the transcript.");
     if let Some(url) = ready["bus_url"].as_str() {
-        println!("4. Let Ines call her: python3 docs/publish_call.py {url} {TENANT} '+43 664 5550 123' anna");
+        println!(
+            "4. Let Jürgen Weißenfels call: python3 docs/publish_call.py {url} {TENANT} '+49 30 23125777' anna"
+        );
     }
     println!("\nOther verbs work on it: tieline doctor --settings {}", path(&ready["settings"]));
     println!("Ctrl-C stops everything.");
