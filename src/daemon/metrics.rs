@@ -23,10 +23,12 @@ type Labels = Vec<(&'static str, String)>;
 type Gauges = Family<Labels, Gauge>;
 type Read = fn(&Counts) -> &AtomicU64;
 
-const LANE: [(&str, &str, Read); 6] = [
+const LANE: [(&str, &str, Read); 8] = [
     ("connector_lookups", "Look-ups a CRM answered", |c| &c.lookups),
     ("connector_lookups_failed", "Look-ups that failed or came too late", |c| &c.lookups_failed),
     ("connector_pops", "Records opened before agents", |c| &c.pops),
+    ("connector_pushes", "Pops the CRM made itself", |c| &c.pushes),
+    ("connector_pushes_failed", "Pops the CRM could not make itself", |c| &c.pushes_failed),
     ("connector_logs_saved", "Logs a CRM took", |c| &c.logs_saved),
     ("connector_logs_delayed", "Times a log was put off", |c| &c.logs_delayed),
     ("connector_logs_dead", "Logs that went to the dead letters", |c| &c.logs_dead),
@@ -46,6 +48,11 @@ pub(super) fn of_lanes(lanes: Vec<Arc<Lane>>, operations: Operations) -> Source 
             }
             registry.register(name, help, family);
         }
+        let left = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        for lane in &lanes {
+            left.get_or_create(&labels(lane)).set(lane.budget().left);
+        }
+        registry.register("connector_budget_left", "Requests that may be made to the CRM at once, now", left);
         let up = Gauges::default();
         for lane in &lanes {
             up.get_or_create(&labels(lane)).set(i64::from(lane.trouble().is_none()));
