@@ -6,7 +6,7 @@
     reason = "a test waits for one kind of frame and lets the others pass"
 )]
 
-use crate::crms::{Crm, centre_with, chat, known_everywhere, saved};
+use crate::crms::{CALLER, Crm, centre_with, chat, known_everywhere, saved};
 use crate::panel::{PATIENCE, Panel};
 use crate::talk::available;
 use crate::visitor::{Visitor, person};
@@ -98,7 +98,7 @@ async fn pops_and_records(others: Vec<Crm>) {
     }
     available(&mut anna).await;
     let chat = chat(&daemon, &mut anna).await;
-    let data = json!({ "call": "c-1", "from": "+442079460321", "to": "+442079460000", "agents": ["201"] });
+    let data = json!({ "call": "c-1", "from": CALLER, "to": "+442079460000", "agents": ["201"] });
     daemon.call("ringing", data).await;
     let call = anna.until("the call", |p| p.view.calls.first().map(|c| c.interaction)).await;
     for id in [chat, call] {
