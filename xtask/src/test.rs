@@ -33,9 +33,9 @@ const PARTS: [Part; 7] = [
     Part { name: "format", budget: Duration::from_secs(30), run: format },
     Part { name: "web", budget: Duration::from_secs(120), run: web },
     Part { name: "lints", budget: Duration::from_secs(300), run: lints },
-    Part { name: "rust", budget: Duration::from_secs(540), run: rust },
-    Part { name: "strangers", budget: Duration::from_secs(90), run: strangers },
-    Part { name: "browser", budget: Duration::from_secs(120), run: browser },
+    Part { name: "rust", budget: Duration::from_secs(900), run: rust },
+    Part { name: "strangers", budget: Duration::from_secs(150), run: strangers },
+    Part { name: "browser", budget: Duration::from_secs(180), run: browser },
     Part { name: "generated", budget: Duration::from_secs(30), run: generated },
 ];
 
