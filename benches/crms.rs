@@ -30,6 +30,8 @@ use tokio::sync::mpsc;
 
 const CALLS: usize = 300;
 const CHATS: usize = 100;
+/// So often, to see whether memory grows with what is over.
+const ROUNDS: usize = 5;
 
 fn main() {
     // `cargo test` builds and runs benches too; there is nothing to test here.
@@ -60,11 +62,13 @@ async fn measure() {
     until_saved(&mut anna, call, crms.len()).await;
     say_requests("an answered call of a known contact", &crms, &before).await;
 
-    for _ in 0..CHATS {
-        let id = chat(&daemon, &mut anna).await;
-        until_saved(&mut anna, id, crms.len()).await;
+    for round in 1..=ROUNDS {
+        for _ in 0..CHATS {
+            let id = chat(&daemon, &mut anna).await;
+            until_saved(&mut anna, id, crms.len()).await;
+        }
+        println!("memory (resident) after {} chats: {:.1} MB", round * CHATS, mb(resident(&daemon)));
     }
-    println!("memory (resident) after {CHATS} chats, {} records: {:.1} MB", CHATS * 3, mb(resident(&daemon)));
     drop(anna);
 
     let (popped, mut pops) = mpsc::unbounded_channel();
