@@ -104,6 +104,7 @@ token = "{PRODUCER_TOKEN}"
 listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
 customer_frames_per_minute = 10000
+agent_frames_per_minute = 100000
 chats_per_minute = 10000
 sockets_per_address = 5000
 [dispatch]
