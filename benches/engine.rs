@@ -79,6 +79,7 @@ fn centre(agents: usize) -> Engine {
                 supervisor: false,
                 chat_capacity: 3,
                 crm_users: std::collections::BTreeMap::new(),
+                skills: Default::default(),
             },
         );
     }
@@ -98,7 +99,15 @@ fn centre(agents: usize) -> Engine {
 
 fn start(engine: &mut Engine, n: u128) {
     let (interaction, conversation) = (InteractionId(Uuid::from_u128(n)), ConversationId(Uuid::from_u128(n)));
-    let wish = Wish::StartChat { interaction, conversation, queue: queue_id(), person: content() };
+    let wish = Wish::StartChat {
+        interaction,
+        conversation,
+        queue: queue_id(),
+        person: content(),
+        skills: Default::default(),
+        marks: Default::default(),
+        previous: None,
+    };
     act(engine, Actor::Customer { conversation }, wish);
 }
 

@@ -70,6 +70,7 @@ impl Rig {
             supervisor: false,
             chat_capacity: 3,
             crm_users: std::collections::BTreeMap::new(),
+            skills: Default::default(),
         };
         let policy = TenantPolicy {
             agents: BTreeMap::from([(AgentId::new("anna").unwrap(), agent)]),

@@ -155,7 +155,8 @@ struct Seen {
 /// A gauge that is absent and one that is nought mean different things, so all of them are there from the start.
 const STATUSES: [&str; 8] =
     ["on_call", "handling_chat", "wrap_up", "offered", "offline", "available", "on_break", "stop_new"];
-const CHAT_STATES: [&str; 7] = ["waiting", "offered", "new", "active", "parked", "wrap_up", "wrap_up_parked"];
+const CHAT_STATES: [&str; 8] =
+    ["waiting", "offered", "new", "active", "parked", "wrap_up", "wrap_up_parked", "offline_form"];
 const CALL_STATES: [&str; 2] = ["ringing", "answered"];
 
 fn look(engine: &Engine) -> Seen {
@@ -176,7 +177,8 @@ fn look(engine: &Engine) -> Seen {
     for chat in engine.chats() {
         *seen.chats.entry(stage(&chat.stage)).or_default() += 1;
         if matches!(chat.stage, Stage::Waiting | Stage::Offered(_)) {
-            let (count, since) = seen.waiting.entry(chat.queue.clone()).or_default();
+            let Some(queue) = chat.queue.clone() else { continue };
+            let (count, since) = seen.waiting.entry(queue).or_default();
             *count += 1;
             *since = Some(since.map_or(chat.started_at, |s| s.min(chat.started_at)));
         }
@@ -209,6 +211,7 @@ fn stage(stage: &Stage) -> &'static str {
     match stage {
         Stage::Waiting => "waiting",
         Stage::Offered(_) => "offered",
+        Stage::Form { .. } => "offline_form",
         Stage::Owned { talk: Talk::WrapUp { .. }, place: Place::Parked, .. } => "wrap_up_parked",
         Stage::Owned { talk: Talk::WrapUp { .. }, place: Place::New | Place::Active, .. } => "wrap_up",
         Stage::Owned { talk: Talk::Open { .. }, place: Place::New, .. } => "new",

@@ -256,6 +256,7 @@ mod tests {
             supervisor: false,
             chat_capacity: 3,
             crm_users: [(crm(), "005A".to_owned())].into(),
+            skills: Default::default(),
         };
         let mut policy = TenantPolicy::default();
         policy.agents.insert(anna(), agent);
@@ -298,7 +299,8 @@ mod tests {
     }
     fn over(outcome: Outcome) -> [Event; 2] {
         let (interaction, conversation, agent) = (interaction(), conversation(), None);
-        let closed = Event::InteractionClosed { interaction, outcome, conversation, agent, log: true };
+        let closed =
+            Event::InteractionClosed { interaction, outcome, conversation, agent, log: true, service: None };
         [Event::CallEnded { call: call(), interaction, outcome }, closed]
     }
     fn recorded(n: u128) -> Event {

@@ -203,14 +203,17 @@ fn situation(engine: &Engine, id: InteractionId, own: &ConnectionId) -> Option<S
     };
     if let Some(chat) = engine.chat(id) {
         let holders = match &chat.stage {
-            Stage::Waiting => Vec::new(),
+            Stage::Waiting | Stage::Form { .. } => Vec::new(),
             Stage::Offered(offer) => vec![user(&offer.agent)],
-            Stage::Owned { agent, .. } => vec![user(agent)],
+            Stage::Owned { agent, .. } => {
+                let handed = chat.transfer.as_ref().map(|transfer| &transfer.offer.agent);
+                std::iter::once(agent).chain(handed).map(user).collect()
+            }
         };
         return Some(Situation {
             conversation: chat.conversation,
             holders,
-            about: Some(chat.person),
+            about: chat.person,
             withheld: false,
             direction: Direction::Inbound,
             answered: chat.found.get(own).and_then(|f| f.matches),
@@ -373,7 +376,11 @@ async fn read_content(
                 person.phone = number.map(str::to_owned);
             }
             Content::Matches { matches: m } => matches = Some(m),
-            Content::Message { .. } | Content::Remarks { .. } | Content::Recording { .. } => {}
+            Content::Message { .. }
+            | Content::Remarks { .. }
+            | Content::Recording { .. }
+            | Content::File { .. }
+            | Content::Answers { .. } => {}
         }
     }
     Some((person, matches))

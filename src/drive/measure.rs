@@ -18,6 +18,13 @@ pub fn content(conversation: ConversationId, content: Content) -> (ContentRef, N
             (a + c, b + d)
         }
         Content::Recording { url } => measure(url),
+        Content::File { name, data } => {
+            (measure(name).0, data.len() / 4 * 3 - data.bytes().rev().take(2).filter(|b| *b == b'=').count())
+        }
+        Content::Answers { answers } => answers.iter().fold((0, 0), |(chars, bytes), (field, answer)| {
+            let ((a, b), (c, d)) = (measure(field), measure(answer));
+            (chars + a + c, bytes + b + d)
+        }),
         Content::Person { .. } | Content::Call { .. } | Content::Matches { .. } => (0, 0),
     };
     let clip = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

@@ -58,10 +58,11 @@ impl Tenant {
             if self.draining {
                 return;
             }
-            match self.engine.route(now) {
-                Some(event) => self.take(now, vec![event]),
-                None => return,
+            let follows = self.engine.route(now);
+            if follows.is_empty() {
+                return;
             }
+            self.take(now, follows);
         }
         tracing::error!(
             seq = self.engine.seq().0,

@@ -37,6 +37,7 @@ fn policy() -> TenantPolicy {
         supervisor: false,
         chat_capacity: 3,
         crm_users: std::collections::BTreeMap::new(),
+        skills: Default::default(),
     };
     TenantPolicy {
         agents: [(AgentId::new("anna").unwrap(), agent)].into(),
@@ -73,7 +74,15 @@ fn chat(n: u128) -> (InteractionId, Request) {
     let (interaction, conversation) = (InteractionId(Uuid::from_u128(n)), ConversationId(Uuid::from_u128(n)));
     let (person, piece) = super::person(conversation, Person::default());
     let queue = QueueId::new("support").unwrap();
-    let wish = Wish::StartChat { interaction, conversation, queue, person };
+    let wish = Wish::StartChat {
+        interaction,
+        conversation,
+        queue,
+        person,
+        skills: Default::default(),
+        marks: Default::default(),
+        previous: None,
+    };
     let mut request = command(&format!("start-{n}"), Actor::Customer { conversation }, wish);
     request.content.push(piece);
     (interaction, request)

@@ -2,70 +2,359 @@
 //! Kept by `apply`, rebuilt from a snapshot, and compared with a linear scan by the reference model.
 
 use crate::state::{Agent, Chat, Engine, Stage};
-use crate::timers::{Deadline, deadline_of};
+use crate::timers::Deadline;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use tieline_model::command::Presence;
+use tieline_model::crm::Channel;
+use tieline_model::event::Guest;
 use tieline_model::live::Place;
-use tieline_model::policy::{AgentPolicy, Delivery, OfferWhen, QueuePolicy};
-use tieline_model::{AgentId, InteractionId, QueueId, Timestamp};
+use tieline_model::policy::{AgentPolicy, Delivery, OfferWhen, OverflowTo, QueuePolicy, Strategy};
+use tieline_model::{AgentId, InteractionId, QueueId, SkillId, Timestamp};
 
-/// A chat's place in line: higher priority first, then longest waiting (A11).
-pub(crate) type Turn = (Reverse<i32>, Timestamp, InteractionId);
+/// A chat's place in line: those put ahead first, then higher priority, then longest waiting (A11, A17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    pub behind: bool,
+    /// Higher priority is lower here; 0 where waiting ages, for then it is in the moment.
+    pub rank: i64,
+    /// When it came, moved back by its priority where waiting ages.
+    pub since: Timestamp,
+    pub id: InteractionId,
+}
+
+/// An agent's place among the free: more skilled first, then less loaded where that counts, then longest idle (A11).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    pub skill: Reverse<u32>,
+    pub load: u32,
+    pub since: Timestamp,
+    pub agent: AgentId,
+}
+
+/// Skills needed, with their least levels.
+pub(crate) type Needs = BTreeMap<SkillId, u8>;
+
+/// Chats of one queue that need the same skills, and the agents who have them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Lane {
+    /// Who waits, in turn.
+    pub waiting: BTreeSet<Turn>,
+    /// Who may be given a chat of it now, in rank.
+    pub free: BTreeSet<Rank>,
+}
+
+/// The lanes of one queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Line {
+    /// By what their chats need.
+    pub lanes: BTreeMap<Needs, Lane>,
+    /// Chats in all of them.
+    pub waiting: u32,
+    /// Agents of the queue who are at work.
+    pub staff: u32,
+}
+
+/// Lanes without a chat a queue keeps beyond its own; a further one makes room first.
+const SPARE_LANES_MAX: usize = 64;
+
+/// What an agent's entries in the lines were made from, to take them out again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Entry {
+    since: Timestamp,
+    load: u32,
+    at_work: bool,
+    /// Queues in whose lanes the agent stands as free.
+    free_in: Vec<QueueId>,
+}
 
 /// The indexes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Index {
-    /// Waiting chats by queue, in turn.
-    pub waiting: BTreeMap<QueueId, BTreeSet<Turn>>,
-    /// Agents who may be given a chat of the queue now, longest idle first.
-    pub free: BTreeMap<QueueId, BTreeSet<(Timestamp, AgentId)>>,
-    /// In which queues an agent stands as free, and since when, to take the entry out again.
-    pub entries: BTreeMap<AgentId, (Timestamp, Vec<QueueId>)>,
+    /// Waiting chats and free agents, by queue.
+    pub lines: BTreeMap<QueueId, Line>,
+    /// Queues in which somebody waits and somebody is free.
+    pub ready: BTreeSet<QueueId>,
+    /// Queues out of which a chat must overflow (A12).
+    pub unserved: BTreeSet<QueueId>,
+    /// How agents stand in the lines.
+    pub entries: BTreeMap<AgentId, Entry>,
+    /// What each agent waits for.
+    pub agents_due: BTreeMap<AgentId, (Timestamp, Deadline)>,
     /// What comes due.
     pub deadlines: BTreeSet<(Timestamp, Deadline)>,
+    /// Skills that any agent has.
+    pub skills: BTreeSet<SkillId>,
 }
 
 impl Engine {
     /// Brings the entries of an agent up to date. Call after anything that touches the agent or the policy.
     pub(crate) fn reindex_agent(&mut self, id: &AgentId) {
-        if let Some((since, queues)) = self.index.entries.remove(id) {
-            for queue in queues {
-                if let Some(free) = self.index.free.get_mut(&queue) {
-                    free.remove(&(since, id.clone()));
-                    if free.is_empty() {
-                        self.index.free.remove(&queue);
-                    }
+        self.agent_due(id);
+        let old = self.index.entries.get(id);
+        let new = self.entry_of(id);
+        if old == new.as_ref() {
+            return;
+        }
+        let old = self.index.entries.remove(id).unwrap_or_default();
+        let next = new.unwrap_or_default();
+        let Some(policy) = self.policy.agents.get(id) else {
+            // Settings took the agent away; the lines are made anew with them.
+            return;
+        };
+        if old.at_work != next.at_work {
+            for queue in &policy.queues {
+                let line = self.index.lines.entry(queue.clone()).or_default();
+                line.staff = if next.at_work { line.staff + 1 } else { line.staff.saturating_sub(1) };
+            }
+        }
+        let touched: BTreeSet<&QueueId> = old.free_in.iter().chain(&next.free_in).collect();
+        for queue in touched {
+            let Some(line) = self.index.lines.get_mut(queue) else { continue };
+            let least_loaded =
+                self.policy.queues.get(queue).is_some_and(|q| q.strategy == Strategy::LeastLoaded);
+            for (needs, lane) in &mut line.lanes {
+                let Some(skill) = proficiency(policy, needs) else { continue };
+                if old.free_in.contains(queue) {
+                    lane.free.remove(&rank(skill, least_loaded, &old, id));
+                }
+                if next.free_in.contains(queue) {
+                    lane.free.insert(rank(skill, least_loaded, &next, id));
                 }
             }
         }
-        let Some(agent) = self.agents.get(id) else { return };
-        let Some(policy) = self.policy.agents.get(id) else { return };
-        let since = agent.idle_since;
-        let queues: Vec<QueueId> = policy
-            .queues
-            .iter()
-            .filter(|q| {
-                self.policy.queues.get(*q).is_some_and(|queue| {
-                    queue.delivery != Delivery::Pull && self.may_be_given(agent, policy, queue)
-                })
-            })
-            .cloned()
-            .collect();
-        for queue in &queues {
-            self.index.free.entry(queue.clone()).or_default().insert((since, id.clone()));
-        }
-        if !queues.is_empty() {
-            self.index.entries.insert(id.clone(), (since, queues));
+        let changed: Vec<QueueId> = if old.at_work == next.at_work {
+            old.free_in.iter().chain(&next.free_in).cloned().collect()
+        } else {
+            policy.queues.iter().cloned().collect()
+        };
+        self.index.entries.insert(id.clone(), next);
+        for queue in &changed {
+            self.review(queue);
         }
     }
 
-    /// Whether a further chat of this queue may be presented to the agent now (A5).
-    pub(crate) fn may_be_given(&self, agent: &Agent, policy: &AgentPolicy, queue: &QueuePolicy) -> bool {
-        let present =
-            agent.presence == Presence::Available && agent.wish.is_none() && !agent.sessions.is_empty();
-        let open = agent.offered.is_none() && agent.calls.is_empty();
-        present && open && load(agent) < policy.chat_capacity && self.work_allows(agent, queue.offer_when)
+    fn entry_of(&self, id: &AgentId) -> Option<Entry> {
+        let agent = self.agents.get(id)?;
+        let policy = self.policy.agents.get(id)?;
+        let load = self.units_in_hand(agent);
+        let given = |queue: &&QueueId| {
+            self.policy.queues.get(*queue).is_some_and(|q| {
+                q.delivery != Delivery::Pull && self.ruled_out(agent, policy, queue, q, load).is_none()
+            })
+        };
+        let free_in = if may_be_given_any(agent) {
+            policy.queues.iter().filter(given).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        Some(Entry { since: agent.idle_since, load, at_work: agent.presence != Presence::Offline, free_in })
+    }
+
+    pub(crate) fn place(&self, id: InteractionId) -> Option<Place> {
+        match &self.chats.get(&id)?.stage {
+            Stage::Owned { place, .. } => Some(*place),
+            Stage::Waiting | Stage::Offered(_) | Stage::Form { .. } => None,
+        }
+    }
+
+    /// Units of unfinished items of an agent, reserved ones included. Always derived (A5).
+    pub(crate) fn units_in_hand(&self, agent: &Agent) -> u32 {
+        let consulted =
+            agent.guest_at.iter().filter(|(_, guest)| **guest == Guest::Consulted).map(|(id, _)| id);
+        let items = agent.inbox.iter().chain(&agent.offered).chain(consulted);
+        items.map(|id| self.chats.get(id).map_or(1, |chat| self.units(chat))).sum()
+    }
+
+    /// Units one chat takes (A5).
+    pub(crate) fn units(&self, chat: &Chat) -> u32 {
+        chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue)).map_or(1, |queue| queue.units)
+    }
+
+    pub(crate) fn turn(&self, chat: &Chat) -> Turn {
+        let queue = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+        let priority = i64::from(queue.map_or(0, |q| q.priority));
+        let (rank, since) = match self.policy.ageing {
+            None => (-priority, chat.started_at),
+            Some(ageing) => {
+                let head_start = priority.saturating_mul(i64::try_from(ageing.0).unwrap_or(i64::MAX));
+                (0, Timestamp(chat.started_at.0.saturating_sub(head_start)))
+            }
+        };
+        Turn { behind: !chat.ahead, rank, since, id: chat.id }
+    }
+
+    /// What an agent must be able to, to be given this chat now (A11).
+    pub(crate) fn needs(&self, chat: &Chat) -> Needs {
+        let Some(queue) = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue)) else {
+            return Needs::new();
+        };
+        needs_of(queue, &chat.skills, chat.relaxed)
+    }
+
+    /// Puts a chat in line.
+    pub(crate) fn line_up(&mut self, id: InteractionId) {
+        let Some(chat) = self.chats.get(&id) else { return };
+        let Some(queue) = chat.queue.clone() else { return };
+        let (turn, needs) = (self.turn(chat), self.needs(chat));
+        self.open_lane(&queue, &needs);
+        let line = self.index.lines.entry(queue.clone()).or_default();
+        line.waiting += 1;
+        line.lanes.entry(needs).or_default().waiting.insert(turn);
+        self.review(&queue);
+    }
+
+    /// Takes a chat out of line. Call before anything its turn or needs are made from changes.
+    pub(crate) fn leave_line(&mut self, id: InteractionId) {
+        let Some(chat) = self.chats.get(&id) else { return };
+        let Some(queue) = chat.queue.clone() else { return };
+        let (turn, needs) = (self.turn(chat), self.needs(chat));
+        if let Some(line) = self.index.lines.get_mut(&queue)
+            && let Some(lane) = line.lanes.get_mut(&needs)
+            && lane.waiting.remove(&turn)
+        {
+            line.waiting -= 1;
+        }
+        self.review(&queue);
+    }
+
+    /// Makes sure that a lane is there, with everybody who is free for it.
+    fn open_lane(&mut self, queue: &QueueId, needs: &Needs) {
+        let line = self.index.lines.entry(queue.clone()).or_default();
+        if line.lanes.contains_key(needs) {
+            return;
+        }
+        let own = self.policy.queues.get(queue).map(|q| needs_of(q, &BTreeSet::new(), 0)).unwrap_or_default();
+        if line.lanes.len() > SPARE_LANES_MAX {
+            line.lanes.retain(|needs, lane| !lane.waiting.is_empty() || *needs == own);
+        }
+        let mut lane = Lane::default();
+        let least_loaded = self.policy.queues.get(queue).is_some_and(|q| q.strategy == Strategy::LeastLoaded);
+        for (id, entry) in self.index.entries.iter().filter(|(_, entry)| entry.free_in.contains(queue)) {
+            if let Some(skill) = self.policy.agents.get(id).and_then(|policy| proficiency(policy, needs)) {
+                lane.free.insert(rank(skill, least_loaded, entry, id));
+            }
+        }
+        line.lanes.insert(needs.clone(), lane);
+    }
+
+    /// Whether somebody can be handed out in a queue, and whether somebody must leave it.
+    pub(crate) fn review(&mut self, queue: &QueueId) {
+        let line = self.index.lines.get(queue);
+        let ready = line.is_some_and(|line| {
+            line.waiting > 0 && line.lanes.values().any(|l| !l.waiting.is_empty() && !l.free.is_empty())
+        });
+        let unserved = line.is_some_and(|line| line.waiting > 0) && self.overflows(queue);
+        set(&mut self.index.ready, queue, ready);
+        set(&mut self.index.unserved, queue, unserved);
+    }
+
+    /// Whether a chat has to leave a queue in which somebody waits (A12).
+    fn overflows(&self, queue: &QueueId) -> bool {
+        let Some(policy) = self.policy.queues.get(queue) else { return false };
+        let rules = &policy.overflow;
+        let goes = |to: &OverflowTo| *to != OverflowTo::Wait;
+        goes(&rules.closed) && !self.is_open(policy)
+            || goes(&rules.unstaffed) && !self.is_staffed(queue)
+            || rules.full.as_ref().is_some_and(|full| goes(&full.then) && self.in_line(queue) > full.chats)
+    }
+
+    /// Whether a queue's opening hours are on (A12).
+    pub(crate) fn is_open(&self, policy: &QueuePolicy) -> bool {
+        policy.hours.as_ref().is_none_or(|schedule| self.turned.get(schedule).is_some_and(|t| t.open))
+    }
+
+    /// Whether an agent who serves the queue is at work (A12). A lost connection does not count until the agent does.
+    pub(crate) fn is_staffed(&self, queue: &QueueId) -> bool {
+        self.index.lines.get(queue).is_some_and(|line| line.staff > 0)
+    }
+
+    /// Chats in a queue's line, those under offer not among them.
+    pub(crate) fn in_line(&self, queue: &QueueId) -> u32 {
+        self.index.lines.get(queue).map_or(0, |line| line.waiting)
+    }
+
+    /// Makes all indexes anew from the rest of the state.
+    pub(crate) fn rebuild(&mut self) {
+        let skills = self.policy.agents.values().flat_map(|agent| agent.skills.keys().cloned());
+        self.index = Index { skills: skills.collect(), ..Index::default() };
+        for (queue, policy) in &self.policy.queues {
+            let own = needs_of(policy, &BTreeSet::new(), 0);
+            self.index.lines.entry(queue.clone()).or_default().lanes.entry(own).or_default();
+        }
+        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        for id in agents {
+            self.reindex_agent(&id);
+        }
+        let chats: Vec<InteractionId> = self.chats.keys().copied().collect();
+        for id in chats {
+            if let Some(chat) = self.chats.get_mut(&id) {
+                chat.due = None;
+            }
+            self.chat_due(id);
+            if self.chats.get(&id).is_some_and(|chat| chat.stage == Stage::Waiting) {
+                self.line_up(id);
+            }
+        }
+        self.index.deadlines.extend(self.other_deadlines());
+    }
+}
+
+fn set(queues: &mut BTreeSet<QueueId>, queue: &QueueId, wanted: bool) {
+    if wanted != queues.contains(queue) {
+        if wanted {
+            queues.insert(queue.clone());
+        } else {
+            queues.remove(queue);
+        }
+    }
+}
+
+/// What does not hang on the queue: presence Available with a live panel, no wish, no open offer (A5).
+fn may_be_given_any(agent: &Agent) -> bool {
+    agent.presence == Presence::Available
+        && agent.wish.is_none()
+        && !agent.sessions.is_empty()
+        && agent.offered.is_none()
+        && agent.channels.contains(&Channel::Chat)
+}
+
+impl Engine {
+    /// Why an agent may not be presented a chat of this queue now, if so (A2, A5). Says the first reason that holds.
+    pub(crate) fn ruled_out(
+        &self,
+        agent: &Agent,
+        policy: &AgentPolicy,
+        queue: &QueueId,
+        rules: &QueuePolicy,
+        load: u32,
+    ) -> Option<RuledOut> {
+        if agent.presence != Presence::Available {
+            return Some(RuledOut::Presence);
+        }
+        if agent.sessions.is_empty() {
+            return Some(RuledOut::NotConnected);
+        }
+        if agent.wish.is_some() {
+            return Some(RuledOut::Wish);
+        }
+        let left_out = agent.queues.as_ref().is_some_and(|queues| !queues.contains(queue));
+        if !agent.channels.contains(&Channel::Chat) || left_out {
+            return Some(RuledOut::NotAvailableHere);
+        }
+        if agent.offered.is_some() {
+            return Some(RuledOut::UnderOffer);
+        }
+        if !agent.calls.is_empty() && !rules.may_interrupt.contains(&Channel::Call) {
+            return Some(RuledOut::OnCall);
+        }
+        if load.saturating_add(rules.units) > policy.chat_capacity {
+            return Some(RuledOut::AtCapacity);
+        }
+        if !rules.may_interrupt.contains(&Channel::Chat) && !self.work_allows(agent, rules.offer_when) {
+            return Some(RuledOut::AtWork);
+        }
+        None
     }
 
     fn work_allows(&self, agent: &Agent, when: OfferWhen) -> bool {
@@ -75,59 +364,55 @@ impl Engine {
             OfferWhen::AllParked => agent.inbox.iter().all(|id| self.place(*id) == Some(Place::Parked)),
         }
     }
-
-    pub(crate) fn place(&self, id: InteractionId) -> Option<Place> {
-        match &self.chats.get(&id)?.stage {
-            Stage::Owned { place, .. } => Some(*place),
-            Stage::Waiting | Stage::Offered(_) => None,
-        }
-    }
-
-    pub(crate) fn turn(&self, chat: &Chat) -> Turn {
-        let priority = self.policy.queues.get(&chat.queue).map_or(0, |q| q.priority);
-        (Reverse(priority), chat.started_at, chat.id)
-    }
-
-    /// Puts a chat in line.
-    pub(crate) fn line_up(&mut self, id: InteractionId) {
-        if let Some(chat) = self.chats.get(&id) {
-            let turn = self.turn(chat);
-            self.index.waiting.entry(chat.queue.clone()).or_default().insert(turn);
-        }
-    }
-
-    /// Takes a chat out of line.
-    pub(crate) fn leave_line(&mut self, id: InteractionId) {
-        let Some(chat) = self.chats.get(&id) else { return };
-        let turn = self.turn(chat);
-        let queue = chat.queue.clone();
-        if let Some(line) = self.index.waiting.get_mut(&queue) {
-            line.remove(&turn);
-            if line.is_empty() {
-                self.index.waiting.remove(&queue);
-            }
-        }
-    }
-
-    /// Makes all indexes anew from the rest of the state.
-    pub(crate) fn rebuild(&mut self) {
-        self.index = Index::default();
-        let chats: Vec<InteractionId> = self.chats.keys().copied().collect();
-        for id in chats {
-            let stage = &self.chats[&id].stage;
-            self.index.deadlines.extend(deadline_of(id, stage));
-            if matches!(stage, Stage::Waiting) {
-                self.line_up(id);
-            }
-        }
-        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
-        for id in agents {
-            self.reindex_agent(&id);
-        }
-    }
 }
 
-/// Unfinished chats, a reserved offer included. Always derived (A5).
-pub(crate) fn load(agent: &Agent) -> u32 {
-    u32::try_from(agent.inbox.len() + usize::from(agent.offered.is_some())).unwrap_or(u32::MAX)
+/// Why an agent may not be given a chat (A5, A16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RuledOut {
+    /// Not Available.
+    Presence,
+    /// No panel is connected.
+    NotConnected,
+    /// Wishes for another presence.
+    Wish,
+    /// Takes no chats, or none of this queue (A2).
+    NotAvailableHere,
+    /// Has an open offer.
+    UnderOffer,
+    /// On a call, or one rings.
+    OnCall,
+    /// No capacity left.
+    AtCapacity,
+    /// Other chats stand in the way of `offer_when`.
+    AtWork,
+}
+
+/// What a chat of a queue needs after so many relaxations (A11).
+pub(crate) fn needs_of(queue: &QueuePolicy, wanted: &BTreeSet<SkillId>, relaxed: u8) -> Needs {
+    let mut needs: Needs = queue.skills.clone();
+    for skill in wanted {
+        needs.entry(skill.clone()).or_insert(1);
+    }
+    needs.retain(|_, level| {
+        *level = level.saturating_sub(relaxed);
+        *level > 0
+    });
+    needs
+}
+
+/// How good an agent is at what is needed, all levels together; `None` if something is missing.
+pub(crate) fn proficiency(policy: &AgentPolicy, needs: &Needs) -> Option<u32> {
+    needs.iter().try_fold(0, |sum, (skill, least)| {
+        let level = policy.skills.get(skill)?;
+        (level >= least).then(|| sum + u32::from(*level))
+    })
+}
+
+fn rank(skill: u32, least_loaded: bool, entry: &Entry, id: &AgentId) -> Rank {
+    Rank {
+        skill: Reverse(skill),
+        load: if least_loaded { entry.load } else { 0 },
+        since: entry.since,
+        agent: id.clone(),
+    }
 }

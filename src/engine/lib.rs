@@ -13,6 +13,7 @@ mod state;
 mod timers;
 
 pub use state::{
-    Agent, Call, CallState, Chat, Closed, EndedCall, Engine, Found, Offer, OfferFate, Stage, Talk, WrapClock,
+    Agent, AgentDay, Call, CallState, Chat, Closed, EndedCall, Engine, Found, Gone, Left, Offer, OfferFate,
+    QueueDay, QueueFigures, Silence, Stage, Talk, Transfer, Turned, WrapClock,
 };
 pub use timers::Deadline;

@@ -1,10 +1,10 @@
 //! What others may read.
 
-use crate::index::load;
-use crate::state::{Agent, Call, Chat, Closed, Engine, Stage, Talk};
+use crate::index::Turn;
+use crate::state::{Agent, Call, Chat, Closed, Engine, QueueFigures, Stage, Talk};
 use tieline_model::live::Status;
-use tieline_model::policy::TenantPolicy;
-use tieline_model::{AgentId, InteractionId, QueueId, Seq, Timestamp};
+use tieline_model::policy::{TenantPolicy, WrapUp};
+use tieline_model::{AgentId, InteractionId, Mark, Millis, QueueId, Seq, Timestamp};
 
 impl Engine {
     /// An engine before its first event.
@@ -101,7 +101,7 @@ impl Engine {
         match agent.active.and_then(|id| self.chats.get(&id)).map(|c| &c.stage) {
             Some(Stage::Owned { talk: Talk::Open { .. }, .. }) => return Status::HandlingChat,
             Some(Stage::Owned { talk: Talk::WrapUp { .. }, .. }) => return Status::WrapUp,
-            Some(Stage::Waiting | Stage::Offered(_)) | None => {}
+            Some(Stage::Waiting | Stage::Offered(_) | Stage::Form { .. }) | None => {}
         }
         if agent.offered.is_some() {
             return Status::Offered;
@@ -109,29 +109,78 @@ impl Engine {
         Status::Present { presence: agent.presence.clone() }
     }
 
-    /// Unfinished chats of an agent, a reserved offer included (A5).
+    /// Units of unfinished chats of an agent, reserved ones included (A5).
     #[must_use]
     pub fn load(&self, id: &AgentId) -> u32 {
-        self.agents.get(id).map_or(0, load)
+        self.agents.get(id).map_or(0, |agent| self.units_in_hand(agent))
     }
 
     /// Waiting chats of a queue in turn; chats under offer are not among them.
-    pub fn queue_waiting(&self, queue: &QueueId) -> impl Iterator<Item = InteractionId> + '_ {
-        self.index.waiting.get(queue).into_iter().flatten().map(|(_, _, id)| *id)
+    #[must_use]
+    pub fn queue_waiting(&self, queue: &QueueId) -> Vec<InteractionId> {
+        let lanes = self.index.lines.get(queue).into_iter().flat_map(|line| line.lanes.values());
+        let mut turns: Vec<Turn> = lanes.flat_map(|lane| lane.waiting.iter().copied()).collect();
+        turns.sort_unstable();
+        turns.into_iter().map(|turn| turn.id).collect()
     }
 
-    /// A waiting or offered chat's place in its queue; 1 is next. `None` when an agent has it.
+    /// A waiting or offered chat's place in its queue; 1 is next. `None` when an agent has it, or nobody will (A13).
     #[must_use]
     pub fn position(&self, id: InteractionId) -> Option<u32> {
         let chat = self.chats.get(&id)?;
         match &chat.stage {
-            Stage::Owned { .. } => None,
+            Stage::Owned { .. } | Stage::Form { .. } => None,
             Stage::Offered(_) => Some(1),
             Stage::Waiting => {
-                let line = self.index.waiting.get(&chat.queue)?;
-                let ahead = line.range(..self.turn(chat)).count();
+                let turn = self.turn(chat);
+                let lanes = self.index.lines.get(chat.queue.as_ref()?)?.lanes.values();
+                let ahead: usize = lanes.map(|lane| lane.waiting.range(..turn).count()).sum();
                 u32::try_from(ahead + 1).ok()
             }
         }
+    }
+
+    /// How long a waiting chat will probably wait yet: its position times the typical interval at which chats leave the
+    /// line (A13). `None` when nothing is known yet, or it does not wait.
+    #[must_use]
+    pub fn expected_wait(&self, id: InteractionId) -> Option<Millis> {
+        let chat = self.chats.get(&id)?;
+        let pace = self.figures.get(chat.queue.as_ref()?)?.pace?;
+        Some(Millis(pace.0.saturating_mul(u64::from(self.position(id)?))))
+    }
+
+    /// What a queue did lately and today.
+    #[must_use]
+    pub fn figures(&self, queue: &QueueId) -> QueueFigures {
+        self.figures.get(queue).copied().unwrap_or_default()
+    }
+
+    /// Whether a queue's opening hours are on (A12); unknown queues are closed.
+    #[must_use]
+    pub fn queue_open(&self, queue: &QueueId) -> bool {
+        self.policy.queues.get(queue).is_some_and(|policy| self.is_open(policy))
+    }
+
+    /// Agents of a queue who are at work (A12).
+    #[must_use]
+    pub fn staff(&self, queue: &QueueId) -> u32 {
+        self.index.lines.get(queue).map_or(0, |line| line.staff)
+    }
+
+    /// The tenant's date, once it was told (G1).
+    #[must_use]
+    pub fn day(&self) -> &str {
+        &self.day
+    }
+
+    /// The rules an item is wrapped up by: its queue's, or those for calls (C3, E5).
+    #[must_use]
+    pub fn wrap_up_rules_of(&self, chat: &Chat) -> Option<&WrapUp> {
+        self.wrap_up_rules(chat)
+    }
+
+    /// Visitors who are blocked (C7).
+    pub fn blocked(&self) -> impl Iterator<Item = &Mark> {
+        self.blocked.iter()
     }
 }

@@ -3,14 +3,15 @@
 use crate::index::Index;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use tieline_model::command::Presence;
+use tieline_model::command::{Open, Presence};
 use tieline_model::content::ContentRef;
-use tieline_model::crm::{Direction, LogState, LookupResult, Outcome, Record, Side};
+use tieline_model::crm::{Channel, Direction, LogState, LookupResult, Outcome, Record, Side};
+use tieline_model::event::{Guest, Service, Suggestion};
 use tieline_model::live::Place;
 use tieline_model::policy::TenantPolicy;
 use tieline_model::{
-    AgentId, CallId, ConnectionId, ConversationId, InteractionId, Millis, OfferId, QueueId, Seq, SessionId,
-    Timestamp,
+    AgentId, CallId, ConnectionId, ConversationId, InteractionId, Mark, Millis, OfferId, QueueId, ScheduleId,
+    Seq, SessionId, SkillId, Timestamp,
 };
 
 /// Latest logs remembered per agent, for the panel's list.
@@ -20,6 +21,8 @@ pub(crate) const RECENT_LOGS_MAX: usize = 10;
 pub(crate) const ENDED_CALLS_MAX: usize = 1_000;
 /// Earlier offers remembered per chat, so that a late answer learns what became of its offer.
 pub(crate) const PAST_OFFERS_MAX: usize = 16;
+/// Visitors whose last agent is remembered per tenant (A11, `sticky`).
+pub(crate) const LAST_AGENTS_MAX: usize = 10_000;
 
 /// One tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,13 +41,126 @@ pub struct Engine {
     pub(crate) ended: BTreeMap<CallId, EndedCall>,
     pub(crate) closed: BTreeMap<InteractionId, Closed>,
     pub(crate) offers: BTreeMap<OfferId, InteractionId>,
+    /// Chats that ended lately, to which their customers may come back (B15).
+    #[serde(default)]
+    pub(crate) left: BTreeMap<InteractionId, Left>,
+    #[serde(default)]
+    pub(crate) left_order: VecDeque<InteractionId>,
+    /// Who had a visitor last (A11, `sticky`), and the order in which to forget.
+    #[serde(default)]
+    pub(crate) last_agents: BTreeMap<Mark, AgentId>,
+    #[serde(default)]
+    pub(crate) last_agents_order: VecDeque<Mark>,
+    /// Visitors who are blocked (C7).
+    #[serde(default)]
+    pub(crate) blocked: BTreeSet<Mark>,
+    /// Opening hours, and how each schedule stands (A12).
+    #[serde(default)]
+    pub(crate) hours: BTreeMap<ScheduleId, Vec<Open>>,
+    #[serde(default)]
+    pub(crate) turned: BTreeMap<ScheduleId, Turned>,
+    /// Figures of the queues.
+    #[serde(default)]
+    pub(crate) figures: BTreeMap<QueueId, QueueFigures>,
+    /// The tenant's date (G1).
+    #[serde(default)]
+    pub(crate) day: String,
     /// Derived from the rest; rebuilt when a snapshot is restored.
     #[serde(skip)]
     pub(crate) index: Index,
 }
 
+/// How a schedule stands (A12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Turned {
+    /// Open now.
+    pub open: bool,
+    /// When that changes; `None` when nothing more is known.
+    pub next: Option<Timestamp>,
+}
+
+/// A chat that ended lately (B15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Its queue.
+    pub queue: QueueId,
+    /// Who had it last.
+    pub agent: Option<AgentId>,
+    /// Who the customer says they are.
+    pub person: ContentRef,
+    /// What the visitor is recognised by.
+    pub marks: BTreeSet<Mark>,
+    /// Until when a return is one to the same conversation.
+    pub until: Timestamp,
+}
+
+/// What a queue did, for expectations (A13) and the day (G1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct QueueFigures {
+    /// When a chat was last taken out of the line by an agent.
+    pub taken_at: Option<Timestamp>,
+    /// Typical time between two such while others waited; `None` until there was one.
+    pub pace: Option<Millis>,
+    /// Today.
+    pub today: QueueDay,
+}
+
+/// A queue's day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct QueueDay {
+    /// Chats that came.
+    pub came: u32,
+    /// Chats an agent had in hand.
+    pub answered: u32,
+    /// Of those, how many within the target (B17).
+    pub connected_in_time: u32,
+    /// Chats whose customer left before.
+    pub abandoned: u32,
+    /// Chats that went elsewhere because the queue could not serve them.
+    pub overflowed: u32,
+}
+
+/// An agent's day (G1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AgentDay {
+    /// Chats the agent had in hand.
+    pub chats: u32,
+    /// Calls the agent answered or reached.
+    pub calls: u32,
+    /// Offers rejected.
+    pub rejected: u32,
+    /// Offers and unopened chats missed.
+    pub missed: u32,
+    /// Chats handed on to others.
+    pub transferred: u32,
+    /// Customer messages answered.
+    pub replies: u32,
+    /// Of those, how many within the target (B17).
+    pub replies_in_time: u32,
+    /// Time from start to end of the wrap-ups completed.
+    pub wrap_up: Millis,
+    /// Wrap-ups completed.
+    pub wrap_ups: u32,
+}
+
+/// When an agent without a connection counts as lost (A8, A17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// An open offer is withdrawn then.
+    pub grace: Timestamp,
+    /// Chats return and the presence becomes Offline then.
+    pub lost: Timestamp,
+}
+
+/// On which channels an agent is available before saying anything (A2).
+fn all_channels() -> BTreeSet<Channel> {
+    BTreeSet::from([Channel::Chat, Channel::Call])
+}
+
 /// An agent at work.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
     /// What the agent chose.
     pub presence: Presence,
@@ -68,21 +184,65 @@ pub struct Agent {
     pub idle_since: Timestamp,
     /// Latest closed interactions, newest first.
     pub recent: VecDeque<InteractionId>,
+    /// Channels the agent is available on (A2).
+    #[serde(default = "all_channels")]
+    pub channels: BTreeSet<Channel>,
+    /// Queues out of the agent's own that the agent is available for; `None` is all (A2).
+    #[serde(default)]
+    pub queues: Option<BTreeSet<QueueId>>,
+    /// The last panel is gone; `None` while one is connected, and for agents who are Offline.
+    #[serde(default)]
+    pub gone: Option<Gone>,
+    /// Chats of others the agent has joined.
+    #[serde(default)]
+    pub guest_at: BTreeMap<InteractionId, Guest>,
+    /// The agent's day (G1).
+    #[serde(default)]
+    pub today: AgentDay,
 }
 
-/// A chat from its start until its agent is done with it.
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            presence: Presence::Offline,
+            wish: None,
+            sessions: BTreeSet::new(),
+            offered: None,
+            active: None,
+            inbox: BTreeSet::new(),
+            calls: BTreeSet::new(),
+            talking: None,
+            parked_by_call: None,
+            idle_since: Timestamp::default(),
+            recent: VecDeque::new(),
+            channels: all_channels(),
+            queues: None,
+            gone: None,
+            guest_at: BTreeMap::new(),
+            today: AgentDay::default(),
+        }
+    }
+}
+
+/// A chat from its start until its agent is done with it; or a call whose agent is in its wrap-up (E5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chat {
     /// Itself.
     pub id: InteractionId,
     /// Its conversation.
     pub conversation: ConversationId,
-    /// Its queue.
-    pub queue: QueueId,
-    /// Who the customer says they are.
-    pub person: ContentRef,
+    /// A chat, or a call in wrap-up.
+    #[serde(default = "a_chat")]
+    pub channel: Channel,
+    /// Its queue; `None` only for a call that came through none.
+    pub queue: Option<QueueId>,
+    /// Who the customer says they are; of a call, its numbers. `None` only for a call whose numbers were never told.
+    pub person: Option<ContentRef>,
     /// When the customer came; its place in the queue, too, whatever happens.
     pub started_at: Timestamp,
+    /// When it came into the queue it is in (A12).
+    #[serde(default)]
+    pub entered_at: Timestamp,
     /// When an agent first had it in hand.
     pub answered_at: Option<Timestamp>,
     /// Where it is.
@@ -99,6 +259,127 @@ pub struct Chat {
     pub remarks: Option<ContentRef>,
     /// What the CRMs said.
     pub found: BTreeMap<ConnectionId, Found>,
+    /// It waits ahead of others (A17).
+    #[serde(default)]
+    pub ahead: bool,
+    /// Skills wanted beyond the queue's own (A11).
+    #[serde(default)]
+    pub skills: BTreeSet<SkillId>,
+    /// By how many levels its needs have been lowered (A11).
+    #[serde(default)]
+    pub relaxed: u8,
+    /// Agents who declined it, and until when each is left out (A9).
+    #[serde(default)]
+    pub declined: BTreeMap<AgentId, Timestamp>,
+    /// Queues it has overflowed from (A12).
+    #[serde(default)]
+    pub visited: BTreeSet<QueueId>,
+    /// Who gets it if free (A11, B15).
+    #[serde(default)]
+    pub preferred: Option<AgentId>,
+    /// The earlier chat it goes on from (B15).
+    #[serde(default)]
+    pub previous: Option<InteractionId>,
+    /// What the visitor is recognised by.
+    #[serde(default)]
+    pub marks: BTreeSet<Mark>,
+    /// An open transfer to another agent (B12).
+    #[serde(default)]
+    pub transfer: Option<Transfer>,
+    /// Agents who have joined (A15, B12).
+    #[serde(default)]
+    pub guests: BTreeMap<AgentId, Guest>,
+    /// The customer owes a reply (B8).
+    #[serde(default)]
+    pub silence: Option<Silence>,
+    /// What the agent is advised to do now.
+    #[serde(default)]
+    pub suggested: BTreeSet<Suggestion>,
+    /// A case was opened in mid-chat (B16).
+    #[serde(default)]
+    pub case_opened: bool,
+    /// It was flagged as abusive (C7).
+    #[serde(default)]
+    pub abusive: bool,
+    /// What was filled into the script (G3).
+    #[serde(default)]
+    pub script: Option<ContentRef>,
+    /// How well it was served (B17).
+    #[serde(default)]
+    pub service: Service,
+    /// What it waits for first; as the index has it.
+    #[serde(skip)]
+    pub(crate) due: Option<(Timestamp, crate::Deadline)>,
+}
+
+fn a_chat() -> Channel {
+    Channel::Chat
+}
+
+impl Chat {
+    /// One that has just come and waits.
+    pub(crate) fn new(
+        id: InteractionId,
+        conversation: ConversationId,
+        queue: Option<QueueId>,
+        person: Option<ContentRef>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            conversation,
+            channel: Channel::Chat,
+            queue,
+            person,
+            started_at: at,
+            entered_at: at,
+            answered_at: None,
+            stage: Stage::Waiting,
+            version: 0,
+            past_offers: VecDeque::new(),
+            unanswered_since: None,
+            codes: Vec::new(),
+            remarks: None,
+            found: BTreeMap::new(),
+            ahead: false,
+            skills: BTreeSet::new(),
+            relaxed: 0,
+            declined: BTreeMap::new(),
+            visited: BTreeSet::new(),
+            preferred: None,
+            previous: None,
+            marks: BTreeSet::new(),
+            transfer: None,
+            guests: BTreeMap::new(),
+            silence: None,
+            suggested: BTreeSet::new(),
+            case_opened: false,
+            abusive: false,
+            script: None,
+            service: Service::default(),
+            due: None,
+        }
+    }
+}
+
+/// A transfer that waits for its agent (B12).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The offer.
+    pub offer: Offer,
+    /// The sender's note.
+    pub note: Option<ContentRef>,
+    /// The agent joins first.
+    pub warm: bool,
+}
+
+/// The customer owes a reply (B8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// The customer was nudged; what comes next is the end.
+    pub nudged: bool,
+    /// When something happens; `None` once it was suggested to the agent.
+    pub deadline: Option<Timestamp>,
 }
 
 /// What one CRM said about the customer.
@@ -146,6 +427,11 @@ pub enum Stage {
         /// In progress or in wrap-up.
         talk: Talk,
     },
+    /// No queue can serve it; the customer may leave a message (A12).
+    Form {
+        /// Until then.
+        deadline: Timestamp,
+    },
 }
 
 /// An open offer (A4).
@@ -181,6 +467,9 @@ pub enum Talk {
     Open {
         /// Until when it must be activated, if it was delivered `auto` and still is new.
         unopened_deadline: Option<Timestamp>,
+        /// Unopened in the inbox since then; `None` once opened (B17).
+        #[serde(default)]
+        unopened_since: Option<Timestamp>,
     },
     /// Ended; the agent finishes up.
     WrapUp {
@@ -194,13 +483,17 @@ pub enum Talk {
         clock: WrapClock,
         /// Extensions left.
         extensions_left: u32,
+        /// The hard maximum; stands still while its agent is on the phone (C8).
+        #[serde(default)]
+        max: WrapClock,
     },
 }
 
 /// A wrap-up's countdown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum WrapClock {
     /// No limit.
+    #[default]
     Unlimited,
     /// Runs while the item is active.
     Running {
@@ -241,6 +534,15 @@ pub struct Call {
     pub recording: Option<ContentRef>,
     /// What the CRMs said.
     pub found: BTreeMap<ConnectionId, Found>,
+    /// Chosen codes (E5).
+    #[serde(default)]
+    pub codes: Vec<String>,
+    /// Text and notes (E5).
+    #[serde(default)]
+    pub remarks: Option<ContentRef>,
+    /// What was filled into the script (G3).
+    #[serde(default)]
+    pub script: Option<ContentRef>,
 }
 
 /// Ringing, dialled or answered.

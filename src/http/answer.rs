@@ -45,7 +45,7 @@ impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.code {
             Code::NotFound => StatusCode::NOT_FOUND,
-            Code::NotPermitted => StatusCode::FORBIDDEN,
+            Code::NotPermitted | Code::Blocked => StatusCode::FORBIDDEN,
             Code::Taken
             | Code::Expired
             | Code::Withdrawn
@@ -54,6 +54,7 @@ impl From<Refusal> for Answer {
             | Code::NoExtensionsLeft
             | Code::AtCapacity
             | Code::NeedsConfirmation
+            | Code::TargetUnavailable
             | Code::IdReused => StatusCode::CONFLICT,
             Code::TooLong | Code::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Code::Busy | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

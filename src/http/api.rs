@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use tieline_model::envelope::Envelope;
 use tieline_model::live::{ChatStarted, SignIn, SignedIn, StartChat};
 use tieline_model::{Actor, Code, Refusal, TenantId, Wish};
@@ -100,7 +101,15 @@ async fn begin(
     let (interaction, conversation) = app.parts.auth.chat_ids(&tenant, &wanted.id);
     let handles = person::handles(&person, its.default_country.as_deref());
     let (person, content) = drive::person(conversation, person);
-    let wish = Wish::StartChat { interaction, conversation, queue: wanted.queue, person };
+    let wish = Wish::StartChat {
+        interaction,
+        conversation,
+        queue: wanted.queue,
+        person,
+        skills: BTreeSet::new(),
+        marks: BTreeSet::new(),
+        previous: None,
+    };
     let command = tieline_model::Command { id: wanted.id, by: Actor::Customer { conversation }, wish };
     let mut request = Command::new(tenant.clone(), command);
     request.content.push(content);

@@ -117,6 +117,10 @@ fn weight(content: &Content) -> usize {
         Content::Recording { url } => url.len(),
         Content::Remarks { remarks } => remarks.text.len() + remarks.notes.len(),
         Content::Matches { matches } => matches.found.len() * 400,
+        Content::File { name, data } => name.len() + data.len(),
+        Content::Answers { answers } => {
+            answers.iter().map(|(field, answer)| field.len() + answer.len()).sum()
+        }
     };
     texts + ENTRY
 }
@@ -127,72 +131,35 @@ pub(super) struct Known(HashMap<ContentId, Arc<Content>>);
 
 impl Known {
     pub(super) fn text(&self, id: ContentId) -> String {
-        match self.0.get(&id).map(|c| &**c) {
-            Some(Content::Message { text }) => text.clone(),
-            Some(
-                Content::Person { .. }
-                | Content::Call { .. }
-                | Content::Recording { .. }
-                | Content::Remarks { .. }
-                | Content::Matches { .. },
-            )
-            | None => String::new(),
-        }
+        let Some(Content::Message { text }) = self.0.get(&id).map(|c| &**c) else { return String::new() };
+        text.clone()
     }
 
     pub(super) fn person(&self, id: ContentId) -> Person {
-        match self.0.get(&id).map(|c| &**c) {
-            Some(Content::Person { person }) => person.clone(),
-            Some(
-                Content::Message { .. }
-                | Content::Call { .. }
-                | Content::Recording { .. }
-                | Content::Remarks { .. }
-                | Content::Matches { .. },
-            )
-            | None => Person::default(),
-        }
+        let Some(Content::Person { person }) = self.0.get(&id).map(|c| &**c) else {
+            return Person::default();
+        };
+        person.clone()
     }
 
     pub(super) fn numbers(&self, id: ContentId) -> CallNumbers {
-        match self.0.get(&id).map(|c| &**c) {
-            Some(Content::Call { numbers }) => numbers.clone(),
-            Some(
-                Content::Message { .. }
-                | Content::Person { .. }
-                | Content::Recording { .. }
-                | Content::Remarks { .. }
-                | Content::Matches { .. },
-            )
-            | None => CallNumbers::default(),
-        }
+        let Some(Content::Call { numbers }) = self.0.get(&id).map(|c| &**c) else {
+            return CallNumbers::default();
+        };
+        numbers.clone()
     }
 
     pub(super) fn remarks(&self, id: ContentId) -> Remarks {
-        match self.0.get(&id).map(|c| &**c) {
-            Some(Content::Remarks { remarks }) => remarks.clone(),
-            Some(
-                Content::Message { .. }
-                | Content::Person { .. }
-                | Content::Call { .. }
-                | Content::Recording { .. }
-                | Content::Matches { .. },
-            )
-            | None => Remarks::default(),
-        }
+        let Some(Content::Remarks { remarks }) = self.0.get(&id).map(|c| &**c) else {
+            return Remarks::default();
+        };
+        remarks.clone()
     }
 
     pub(super) fn matches(&self, id: ContentId) -> (Vec<Match>, bool) {
-        match self.0.get(&id).map(|c| &**c) {
-            Some(Content::Matches { matches }) => (matches.found.clone(), matches.more),
-            Some(
-                Content::Message { .. }
-                | Content::Person { .. }
-                | Content::Call { .. }
-                | Content::Recording { .. }
-                | Content::Remarks { .. },
-            )
-            | None => (Vec::new(), false),
-        }
+        let Some(Content::Matches { matches }) = self.0.get(&id).map(|c| &**c) else {
+            return (Vec::new(), false);
+        };
+        (matches.found.clone(), matches.more)
     }
 }

@@ -173,7 +173,7 @@ impl Floor {
             return;
         }
         let Some(desk) = self.desks.get(agent) else { return };
-        let Some(message) = message(row, Some(chat.person.id), &self.names) else { return };
+        let Some(message) = message(row, chat.person.map(|p| p.id), &self.names) else { return };
         for seat in desk.seats.values() {
             seat.wire.send(PanelPush::Changes(vec![Draft::Message(*interaction, message.clone())]), counts);
         }
@@ -199,9 +199,9 @@ impl Floor {
             }
             match engine.chat(id) {
                 Some(chat) => {
-                    touched.queues.insert(chat.queue.clone());
+                    touched.queues.extend(chat.queue.clone());
                     match &chat.stage {
-                        Stage::Waiting => {}
+                        Stage::Waiting | Stage::Form { .. } => {}
                         Stage::Offered(offer) => _ = touched.agents.insert(offer.agent.clone()),
                         Stage::Owned { agent, .. } => _ = touched.agents.insert(agent.clone()),
                     }
@@ -226,7 +226,7 @@ impl Floor {
             let chat = engine.chat(id);
             if moves_line(&row.event) {
                 match chat {
-                    Some(chat) => _ = queues.insert(chat.queue.clone()),
+                    Some(chat) => queues.extend(chat.queue.clone()),
                     // It has left the engine, and with it the name of its queue.
                     None => queues.extend(engine.policy().queues.keys().cloned()),
                 }
@@ -251,7 +251,7 @@ impl Floor {
     /// Customers whose place in a queue changed.
     fn tell_positions(&mut self, engine: &Engine, queues: &BTreeSet<QueueId>, counts: &HubCounts) {
         for queue in queues {
-            for (ahead, id) in engine.queue_waiting(queue).enumerate() {
+            for (ahead, id) in engine.queue_waiting(queue).into_iter().enumerate() {
                 let Some(seats) = self.widgets.get_mut(&id) else { continue };
                 let position = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
                 let state = ChatState::Waiting { position };
@@ -351,7 +351,24 @@ fn agents_in(event: &Event) -> Vec<AgentId> {
         | Event::Classified { agent, .. }
         | Event::CallDialled { agent, .. }
         | Event::CallAnswered { agent, .. }
-        | Event::ContactChosen { agent, .. } => vec![agent.clone()],
+        | Event::ContactChosen { agent, .. }
+        | Event::AvailabilityChanged { agent, .. }
+        | Event::ChatTransferred { agent, .. }
+        | Event::GuestJoined { agent, .. }
+        | Event::GuestLeft { agent, .. }
+        | Event::Whispered { agent, .. }
+        | Event::HistoryShared { agent, .. }
+        | Event::ChatReopened { agent, .. }
+        | Event::CaseOpened { agent, .. }
+        | Event::AbuseFlagged { agent, .. }
+        | Event::ScriptFilled { agent, .. } => vec![agent.clone()],
+        Event::TransferOffered { from, to, .. }
+        | Event::TransferAccepted { from, to, .. }
+        | Event::TransferFailed { from, to, .. }
+        | Event::HandedOver { from, to, .. } => vec![from.clone(), to.clone()],
+        Event::SupervisorActed { supervisor, agent, .. } => {
+            std::iter::once(supervisor).chain(agent).cloned().collect()
+        }
         Event::CallRang { agents, .. } => agents.clone(),
         Event::InteractionClosed { agent, .. } => agent.iter().cloned().collect(),
         Event::TenantOpened { .. }
@@ -365,6 +382,15 @@ fn agents_in(event: &Event) -> Vec<AgentId> {
         | Event::CallEnded { .. }
         | Event::RecordingReady { .. }
         | Event::LookedUp { .. }
+        | Event::HoursSet { .. }
+        | Event::HoursTurned { .. }
+        | Event::DayBegan { .. }
+        | Event::NeedsRelaxed { .. }
+        | Event::DeclineForgotten { .. }
+        | Event::ChatOverflowed { .. }
+        | Event::NoticeSent { .. }
+        | Event::FileSent { .. }
+        | Event::Suggested { .. }
         | Event::DeliveryReported { .. } => Vec::new(),
     }
 }
@@ -380,6 +406,8 @@ fn moves_line(event: &Event) -> bool {
         | Event::OfferWithdrawn { .. }
         | Event::ChatAssigned { .. }
         | Event::ChatReturned { .. }
+        | Event::ChatOverflowed { .. }
+        | Event::ChatTransferred { .. }
         | Event::ChatEnded { .. }
         | Event::InteractionClosed { .. } => true,
         Event::TenantOpened { .. }
@@ -404,6 +432,28 @@ fn moves_line(event: &Event) -> bool {
         | Event::RecordingReady { .. }
         | Event::LookedUp { .. }
         | Event::ContactChosen { .. }
+        | Event::HoursSet { .. }
+        | Event::HoursTurned { .. }
+        | Event::DayBegan { .. }
+        | Event::AvailabilityChanged { .. }
+        | Event::NeedsRelaxed { .. }
+        | Event::DeclineForgotten { .. }
+        | Event::TransferOffered { .. }
+        | Event::TransferAccepted { .. }
+        | Event::TransferFailed { .. }
+        | Event::HandedOver { .. }
+        | Event::GuestJoined { .. }
+        | Event::GuestLeft { .. }
+        | Event::Whispered { .. }
+        | Event::NoticeSent { .. }
+        | Event::FileSent { .. }
+        | Event::Suggested { .. }
+        | Event::HistoryShared { .. }
+        | Event::ChatReopened { .. }
+        | Event::CaseOpened { .. }
+        | Event::AbuseFlagged { .. }
+        | Event::ScriptFilled { .. }
+        | Event::SupervisorActed { .. }
         | Event::DeliveryReported { .. } => false,
     }
 }

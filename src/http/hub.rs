@@ -337,7 +337,12 @@ impl Hub {
             let reason = "this chat is open in too many tabs; go on in the newest".to_owned();
             oldest.wire.send(WidgetPush::Bye { reason, reconnect_in: None }, &self.0.counts);
         }
-        seats.push_back(WidgetSeat { session, wire, told, person: chat.map(|c| c.person.id) });
+        seats.push_back(WidgetSeat {
+            session,
+            wire,
+            told,
+            person: chat.and_then(|c| c.person).map(|p| p.id),
+        });
         true
     }
 

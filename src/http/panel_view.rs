@@ -4,11 +4,11 @@ use super::drafts::{AgentView, CallDraft, ItemDraft, LogDraft, LookupDraft, Offe
 use std::collections::BTreeMap;
 use tieline_engine::{Call, CallState, Chat, Engine, Found, Stage, Talk, WrapClock};
 use tieline_model::content::{Person, Remarks};
-use tieline_model::crm::{Channel, LookupResult};
+use tieline_model::crm::LookupResult;
 use tieline_model::live::{
     CallCard, DeliveryEntry, Item, LogEntry, Lookup, LookupState, Me, Offer, QueueView, WrapUpView,
 };
-use tieline_model::policy::{Delivery, QueuePolicy};
+use tieline_model::policy::{Delivery, QueuePolicy, WrapUp};
 use tieline_model::{AgentId, ConnectionId, InteractionId, Millis, QueueId, Timestamp};
 
 /// Chats listed for taking.
@@ -22,7 +22,8 @@ pub(super) fn under_offer(engine: &Engine) -> UnderOffer {
     let mut counts = UnderOffer::new();
     let offered = engine.agents().filter_map(|(_, agent)| engine.chat(agent.offered?));
     for chat in offered {
-        let entry = counts.entry(chat.queue.clone()).or_insert((0, chat.started_at));
+        let (Stage::Offered(_), Some(queue)) = (&chat.stage, &chat.queue) else { continue };
+        let entry = counts.entry(queue.clone()).or_insert((0, chat.started_at));
         *entry = (entry.0 + 1, entry.1.min(chat.started_at));
     }
     counts
@@ -68,28 +69,31 @@ fn offer(engine: &Engine, chat: &Chat) -> Option<OfferDraft> {
         offer: made.id,
         version: chat.version,
         interaction: chat.id,
-        queue: chat.queue.clone(),
-        queue_name: queue_name(engine, &chat.queue),
+        queue: chat.queue.clone()?,
+        queue_name: queue_name(engine, chat.queue.as_ref()?),
         waiting_since: chat.started_at,
         offered_at: made.at,
         deadline: made.deadline,
         person: Person::default(),
         lookups: Vec::new(),
     };
-    Some(OfferDraft { offer, person: chat.person.id, lookups: lookups(engine, &chat.found, false) })
+    Some(OfferDraft { offer, person: chat.person?.id, lookups: lookups(engine, &chat.found, false) })
 }
 
 fn item(engine: &Engine, chat: &Chat) -> Option<ItemDraft> {
     let Stage::Owned { place, talk, .. } = &chat.stage else { return None };
     let ended = match talk {
         Talk::Open { .. } => None,
-        Talk::WrapUp { ended_at, ended_by, seen, clock, extensions_left } => {
-            Some((*ended_at, *ended_by, *seen, wrap_up(queue(engine, &chat.queue), *clock, *extensions_left)))
-        }
+        Talk::WrapUp { ended_at, ended_by, seen, clock, extensions_left, .. } => Some((
+            *ended_at,
+            *ended_by,
+            *seen,
+            wrap_up(engine.wrap_up_rules_of(chat), *clock, *extensions_left),
+        )),
     };
     let item = Item {
         interaction: chat.id,
-        channel: Channel::Chat,
+        channel: chat.channel,
         queue: chat.queue.clone(),
         place: *place,
         started_at: chat.started_at,
@@ -106,19 +110,19 @@ fn item(engine: &Engine, chat: &Chat) -> Option<ItemDraft> {
     Some(ItemDraft {
         item,
         conversation: chat.conversation,
-        person: chat.person.id,
+        person: chat.person?.id,
         remarks: chat.remarks.map(|r| r.id),
         lookups: lookups(engine, &chat.found, false),
     })
 }
 
-fn wrap_up(policy: Option<&QueuePolicy>, clock: WrapClock, extensions_left: u32) -> WrapUpView {
+fn wrap_up(policy: Option<&WrapUp>, clock: WrapClock, extensions_left: u32) -> WrapUpView {
     let (deadline, left) = match clock {
         WrapClock::Unlimited => (None, None),
         WrapClock::Running { deadline } => (Some(deadline), None),
         WrapClock::Stopped { left } => (None, Some(left)),
     };
-    let extension = policy.map_or(Millis(0), |q| q.wrap_up.extension);
+    let extension = policy.map_or(Millis(0), |rules| rules.extension);
     WrapUpView { deadline, left, extensions_left, extension }
 }
 

@@ -2,6 +2,7 @@
 
 use tieline_engine::{Chat, Engine, Stage, Talk};
 use tieline_model::live::ChatState;
+use tieline_model::policy::QueuePolicy;
 
 /// Where an open chat stands, as its customer sees it. An offer is not shown: the customer waits (A13).
 pub(super) fn state(engine: &Engine, chat: &Chat) -> ChatState {
@@ -9,6 +10,7 @@ pub(super) fn state(engine: &Engine, chat: &Chat) -> ChatState {
         Stage::Waiting | Stage::Offered(_) => {
             ChatState::Waiting { position: engine.position(chat.id).unwrap_or(1) }
         }
+        Stage::Form { .. } => ChatState::OfflineForm { notice: offline_words(engine, chat) },
         Stage::Owned { talk: Talk::WrapUp { ended_by, .. }, .. } => ChatState::Ended { by: *ended_by },
         Stage::Owned { agent, talk: Talk::Open { .. }, .. } => {
             let name = engine.policy().agents.get(agent).map(|a| a.name.clone());
@@ -17,9 +19,17 @@ pub(super) fn state(engine: &Engine, chat: &Chat) -> ChatState {
     }
 }
 
+fn queue<'a>(engine: &'a Engine, chat: &Chat) -> Option<&'a QueuePolicy> {
+    engine.policy().queues.get(chat.queue.as_ref()?)
+}
+
+fn offline_words(engine: &Engine, chat: &Chat) -> String {
+    queue(engine, chat).map(|queue| queue.wording.offline.clone()).unwrap_or_default()
+}
+
 /// Longest message of the customer of a chat (B9).
 pub(super) fn chars_max(engine: &Engine, chat: &Chat) -> u32 {
-    engine.policy().queues.get(&chat.queue).map_or(CHARS_MAX, |queue| queue.customer_chars_max)
+    queue(engine, chat).map_or(CHARS_MAX, |queue| queue.customer_chars_max)
 }
 
 /// Where the queue is gone from the settings, or the chat is over.

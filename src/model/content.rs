@@ -138,6 +138,18 @@ pub enum Content {
         /// The remarks.
         remarks: Remarks,
     },
+    /// A file that was sent in a chat (B18).
+    File {
+        /// Its name as its sender called it.
+        name: String,
+        /// Its bytes, in base64.
+        data: String,
+    },
+    /// What an agent filled into a script, by the field's name (G3).
+    Answers {
+        /// The answers.
+        answers: BTreeMap<String, String>,
+    },
     /// What a CRM found for a customer.
     Matches {
         /// The matches.
@@ -153,6 +165,8 @@ impl fmt::Debug for Content {
             Self::Call { .. } => "Call(***)",
             Self::Recording { .. } => "Recording(***)",
             Self::Remarks { .. } => "Remarks(***)",
+            Self::File { .. } => "File(***)",
+            Self::Answers { .. } => "Answers(***)",
             Self::Matches { .. } => "Matches(***)",
         })
     }

@@ -112,8 +112,10 @@ pub enum PopTarget {
 pub enum Side {
     /// The person outside.
     Customer,
-    /// The contact centre.
+    /// An agent of the contact centre.
     Agent,
+    /// The contact centre by itself: notices, and ends that nobody asked for.
+    System,
 }
 
 /// A line of a transcript.
@@ -155,6 +157,10 @@ pub enum Outcome {
     Abandoned,
     /// Nobody answered the call.
     Missed,
+    /// The queue was closed, without agents or over its limit, and the customer left no message.
+    Overflowed,
+    /// The customer left a message in the offline form.
+    MessageLeft,
 }
 
 /// Which way a call went.

@@ -3,16 +3,18 @@
 //! Events only grow: a field may be added with a default, a meaning never changes, and a new shape is a new version
 //! in the name. No event holds what a person wrote or is called; those are [`ContentRef`]s.
 
-use crate::command::Presence;
+use crate::command::{Notice, Open, Presence, SupervisorAct};
 use crate::content::ContentRef;
-use crate::crm::{Direction, LogState, LookupResult, Outcome, Record, Side};
+use crate::crm::{Channel, Direction, LogState, LookupResult, Outcome, Record, Side};
 use crate::ids::{
-    AgentId, CallId, CommandId, ConnectionId, ConversationId, InteractionId, OfferId, QueueId, SessionId,
+    AgentId, CallId, CommandId, ConnectionId, ConversationId, InteractionId, Mark, OfferId, QueueId,
+    ScheduleId, SessionId, ShareId, SkillId,
 };
 use crate::policy::TenantPolicy;
 use crate::time::{Millis, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a presence changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +30,10 @@ pub enum PresenceWhy {
     Missed,
     /// The agent left the settings.
     Removed,
+    /// The agent's connection was lost for too long (A17).
+    Lost,
+    /// A supervisor set it (A15).
+    Supervisor,
 }
 
 /// Why an offer was taken back. None of these is a miss (A10).
@@ -46,6 +52,12 @@ pub enum WithdrawnWhy {
     Settings,
     /// The daemon is about to stop (F3).
     Stopping,
+    /// A supervisor took it back (A15).
+    Supervisor,
+    /// The queue closed, or the chat went to another queue (A12).
+    Overflowed,
+    /// The agent who had offered a transfer took it back, or has lost the chat (B12).
+    TransferCancelled,
 }
 
 /// How a chat came to its agent.
@@ -56,6 +68,8 @@ pub enum AssignedHow {
     Auto,
     /// Taken from a `pull` queue.
     Taken,
+    /// Given by a supervisor (A15).
+    Supervisor,
 }
 
 /// Why an owned chat went back to its queue.
@@ -66,6 +80,76 @@ pub enum ReturnedWhy {
     Unopened,
     /// The agent went Offline.
     AgentOffline,
+    /// The agent's connection was lost for too long (A17). The chat waits ahead of others.
+    AgentLost,
+    /// A supervisor took it back (A15). The chat waits ahead of others.
+    Supervisor,
+}
+
+/// Why a chat left a queue that could not serve it (A12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OverflowWhy {
+    /// Outside the opening hours.
+    Closed,
+    /// No agent of the queue is at work.
+    Unstaffed,
+    /// It had waited as long as the queue allows.
+    Waited,
+    /// As many chats waited as the queue allows.
+    Full,
+}
+
+/// Why a transfer to an agent did not come about. None of these costs anybody's presence but a reject and a miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferFailed {
+    /// The agent rejected it.
+    Rejected,
+    /// Its deadline passed.
+    Missed,
+    /// It was taken back, or the chat ended.
+    Withdrawn {
+        /// Why.
+        why: WithdrawnWhy,
+    },
+}
+
+/// In what capacity a further agent is at a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Guest {
+    /// Consulted by the owner, who may hand over (B12, warm).
+    Consulted,
+    /// A supervisor (A15).
+    Supervisor,
+}
+
+/// What Tieline advises the agent to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Suggestion {
+    /// Ask whether the customer is still there (B8).
+    Nudge,
+    /// End the chat: the customer stayed silent (B8).
+    End,
+    /// Open a case: the chat is long, or a question is old (B16).
+    OpenCase,
+}
+
+/// How well a chat was served (B17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Service {
+    /// Waiting while an agent was free for it: under offer, or unopened in an inbox.
+    pub connecting: Millis,
+    /// Waiting in all until an agent first had it in hand.
+    pub waited: Millis,
+    /// Customer messages, or runs of them, that were answered.
+    pub replies: u32,
+    /// Of those, how many within the target.
+    pub replies_in_time: u32,
+    /// The longest an answer took.
+    pub longest_reply: Millis,
 }
 
 /// Who parked an item.
@@ -90,6 +174,10 @@ pub enum CompletedBy {
     Timer,
     /// The agent going Offline.
     Offline,
+    /// The hard maximum (C8).
+    Maximum,
+    /// A supervisor (A15).
+    Supervisor,
 }
 
 /// A fact.
@@ -113,6 +201,38 @@ pub enum Event {
     Resumed {
         /// How long it was down.
         down: Millis,
+    },
+    /// Opening hours for the time to come (A12).
+    #[serde(rename = "tenant.hours_set.v1")]
+    HoursSet {
+        /// By schedule.
+        hours: BTreeMap<ScheduleId, Vec<Open>>,
+    },
+    /// A schedule opened or closed: the moment came, or its hours were set (A12).
+    #[serde(rename = "tenant.hours_turned.v1")]
+    HoursTurned {
+        /// Which.
+        schedule: ScheduleId,
+        /// Open from here on, or closed.
+        open: bool,
+        /// When it turns again; `None` when nothing more is known.
+        next: Option<Timestamp>,
+    },
+    /// A new day of the tenant's calendar (G1).
+    #[serde(rename = "tenant.day_began.v1")]
+    DayBegan {
+        /// The date.
+        day: String,
+    },
+    /// On which channels and queues an agent is available (A2).
+    #[serde(rename = "agent.availability_changed.v1")]
+    AvailabilityChanged {
+        /// Whose.
+        agent: AgentId,
+        /// Channels.
+        channels: BTreeSet<Channel>,
+        /// Queues; `None` is all of the agent's own.
+        queues: Option<BTreeSet<QueueId>>,
     },
     /// A panel connected.
     #[serde(rename = "agent.connected.v1")]
@@ -159,6 +279,48 @@ pub enum Event {
         queue: QueueId,
         /// Who the customer says they are.
         person: ContentRef,
+        /// Skills wanted beyond the queue's own, at level 1 (A11).
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        skills: BTreeSet<SkillId>,
+        /// What the visitor is recognised by.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        marks: BTreeSet<Mark>,
+        /// The earlier chat it goes on from (B15).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<InteractionId>,
+        /// The agent who gets it if free: who had the earlier chat (B15), or this visitor last (A11, `sticky`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        preferred: Option<AgentId>,
+    },
+    /// What a waiting chat needs was lowered by one level (A11).
+    #[serde(rename = "chat.needs_relaxed.v1")]
+    NeedsRelaxed {
+        /// Which.
+        interaction: InteractionId,
+        /// How often now.
+        steps: u8,
+    },
+    /// An agent who had declined a waiting chat may be offered it again (A9).
+    #[serde(rename = "chat.decline_forgotten.v1")]
+    DeclineForgotten {
+        /// Which.
+        interaction: InteractionId,
+        /// Who.
+        agent: AgentId,
+    },
+    /// A chat left a queue that could not serve it (A12).
+    #[serde(rename = "chat.overflowed.v1")]
+    ChatOverflowed {
+        /// Which.
+        interaction: InteractionId,
+        /// Out of which queue.
+        from: QueueId,
+        /// Into which; `None` is the offline form.
+        to: Option<QueueId>,
+        /// Why.
+        why: OverflowWhy,
+        /// Until when a message can be left, in the offline form.
+        deadline: Option<Timestamp>,
     },
     /// A chat was offered to an agent; capacity is reserved from here (A5).
     #[serde(rename = "chat.offered.v1")]
@@ -260,6 +422,207 @@ pub enum Event {
         /// What is left of its wrap-up, if one stopped here (C5).
         wrap_up_left: Option<Millis>,
     },
+    /// A chat goes to another queue by its agent's hand (B12); the agent's leg is over.
+    #[serde(rename = "chat.transferred.v1")]
+    ChatTransferred {
+        /// Which.
+        interaction: InteractionId,
+        /// By whom.
+        agent: AgentId,
+        /// Where to.
+        to: QueueId,
+        /// The note.
+        note: Option<ContentRef>,
+    },
+    /// A chat was offered to another agent by its owner, who keeps it until then (B12). Capacity is reserved.
+    #[serde(rename = "chat.transfer_offered.v1")]
+    TransferOffered {
+        /// Which.
+        interaction: InteractionId,
+        /// By whom.
+        from: AgentId,
+        /// To whom.
+        to: AgentId,
+        /// The offer.
+        offer: OfferId,
+        /// Until when it stands.
+        deadline: Timestamp,
+        /// The note.
+        note: Option<ContentRef>,
+        /// The agent joins first, and is handed the chat later.
+        warm: bool,
+    },
+    /// A transfer was accepted. Cold, the chat is the agent's active item and the sender's leg is over; warm, the agent
+    /// is a guest.
+    #[serde(rename = "chat.transfer_accepted.v1")]
+    TransferAccepted {
+        /// Which.
+        interaction: InteractionId,
+        /// From whom.
+        from: AgentId,
+        /// By whom.
+        to: AgentId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent is a guest.
+        warm: bool,
+    },
+    /// A transfer did not come about; the sender still owns the chat.
+    #[serde(rename = "chat.transfer_failed.v1")]
+    TransferFailed {
+        /// Which.
+        interaction: InteractionId,
+        /// By whom it was offered.
+        from: AgentId,
+        /// To whom.
+        to: AgentId,
+        /// The offer.
+        offer: OfferId,
+        /// Why.
+        failed: TransferFailed,
+    },
+    /// The owner gave the chat to a guest, whose active item it is (B12, warm).
+    #[serde(rename = "chat.handed_over.v1")]
+    HandedOver {
+        /// Which.
+        interaction: InteractionId,
+        /// By whom.
+        from: AgentId,
+        /// To whom.
+        to: AgentId,
+    },
+    /// A further agent is at a chat.
+    #[serde(rename = "chat.guest_joined.v1")]
+    GuestJoined {
+        /// Which.
+        interaction: InteractionId,
+        /// Who.
+        agent: AgentId,
+        /// In what capacity.
+        guest: Guest,
+    },
+    /// A further agent has left a chat.
+    #[serde(rename = "chat.guest_left.v1")]
+    GuestLeft {
+        /// Which.
+        interaction: InteractionId,
+        /// Who.
+        agent: AgentId,
+    },
+    /// An agent wrote what only agents see.
+    #[serde(rename = "chat.whispered.v1")]
+    Whispered {
+        /// Where.
+        interaction: InteractionId,
+        /// The message.
+        message: CommandId,
+        /// Who.
+        agent: AgentId,
+        /// The text.
+        text: ContentRef,
+    },
+    /// Tieline said something to the customer.
+    #[serde(rename = "chat.notice_sent.v1")]
+    NoticeSent {
+        /// Where.
+        interaction: InteractionId,
+        /// What.
+        notice: Notice,
+        /// The queue's wording of it at that time.
+        text: String,
+        /// The agent who sent it; `None` when it came by itself.
+        agent: Option<AgentId>,
+    },
+    /// Somebody sent a file (B18).
+    #[serde(rename = "chat.file_sent.v1")]
+    FileSent {
+        /// Where.
+        interaction: InteractionId,
+        /// The message; the id its sender gave it.
+        message: CommandId,
+        /// Which side.
+        from: Side,
+        /// The agent, when the agent's side sent it.
+        agent: Option<AgentId>,
+        /// The file.
+        file: ContentRef,
+        /// Its media type.
+        media_type: String,
+    },
+    /// The agent is advised to do something.
+    #[serde(rename = "chat.suggested.v1")]
+    Suggested {
+        /// Where.
+        interaction: InteractionId,
+        /// What.
+        suggestion: Suggestion,
+    },
+    /// The transcript was shared with the customer under a link (B14).
+    #[serde(rename = "chat.history_shared.v1")]
+    HistoryShared {
+        /// Which.
+        interaction: InteractionId,
+        /// Its conversation.
+        conversation: ConversationId,
+        /// By whom.
+        agent: AgentId,
+        /// What the link names.
+        share: ShareId,
+        /// When the link dies.
+        expires_at: Timestamp,
+    },
+    /// The customer came back during wrap-up; the chat is in progress again, with its agent and in its place (B15).
+    #[serde(rename = "chat.reopened.v1")]
+    ChatReopened {
+        /// Which.
+        interaction: InteractionId,
+        /// Whose.
+        agent: AgentId,
+    },
+    /// A case was opened in mid-chat (B16); the CRMs get what is known so far.
+    #[serde(rename = "chat.case_opened.v1")]
+    CaseOpened {
+        /// Which.
+        interaction: InteractionId,
+        /// Its conversation.
+        conversation: ConversationId,
+        /// By whom.
+        agent: AgentId,
+    },
+    /// A chat was flagged as abusive (C7).
+    #[serde(rename = "chat.abuse_flagged.v1")]
+    AbuseFlagged {
+        /// Which.
+        interaction: InteractionId,
+        /// By whom.
+        agent: AgentId,
+        /// The note.
+        note: Option<ContentRef>,
+        /// What the visitor is blocked by from here; empty when the queue does not block.
+        blocked: BTreeSet<Mark>,
+    },
+    /// Fields of a script were filled (G3).
+    #[serde(rename = "interaction.script_filled.v1")]
+    ScriptFilled {
+        /// Of what.
+        interaction: InteractionId,
+        /// By whom.
+        agent: AgentId,
+        /// The answers.
+        answers: ContentRef,
+    },
+    /// A supervisor acted; what it leads to follows in the same decision (A15).
+    #[serde(rename = "supervisor.acted.v1")]
+    SupervisorActed {
+        /// Who.
+        supervisor: AgentId,
+        /// What.
+        act: SupervisorAct,
+        /// Whose work it touches, where it touches somebody's.
+        agent: Option<AgentId>,
+        /// Why.
+        reason: String,
+    },
     /// Somebody wrote something.
     #[serde(rename = "chat.message_sent.v1")]
     MessageSent {
@@ -351,6 +714,9 @@ pub enum Event {
         agent: Option<AgentId>,
         /// A log goes to the CRMs.
         log: bool,
+        /// How well it was served; nothing for calls.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<Service>,
     },
     /// A call rings.
     #[serde(rename = "call.rang.v1")]
@@ -469,6 +835,30 @@ impl Event {
             Self::TenantOpened { .. } => "tenant.opened.v1",
             Self::Configured { .. } => "tenant.configured.v1",
             Self::Resumed { .. } => "tenant.resumed.v1",
+            Self::HoursSet { .. } => "tenant.hours_set.v1",
+            Self::HoursTurned { .. } => "tenant.hours_turned.v1",
+            Self::DayBegan { .. } => "tenant.day_began.v1",
+            Self::AvailabilityChanged { .. } => "agent.availability_changed.v1",
+            Self::NeedsRelaxed { .. } => "chat.needs_relaxed.v1",
+            Self::DeclineForgotten { .. } => "chat.decline_forgotten.v1",
+            Self::ChatOverflowed { .. } => "chat.overflowed.v1",
+            Self::ChatTransferred { .. } => "chat.transferred.v1",
+            Self::TransferOffered { .. } => "chat.transfer_offered.v1",
+            Self::TransferAccepted { .. } => "chat.transfer_accepted.v1",
+            Self::TransferFailed { .. } => "chat.transfer_failed.v1",
+            Self::HandedOver { .. } => "chat.handed_over.v1",
+            Self::GuestJoined { .. } => "chat.guest_joined.v1",
+            Self::GuestLeft { .. } => "chat.guest_left.v1",
+            Self::Whispered { .. } => "chat.whispered.v1",
+            Self::NoticeSent { .. } => "chat.notice_sent.v1",
+            Self::FileSent { .. } => "chat.file_sent.v1",
+            Self::Suggested { .. } => "chat.suggested.v1",
+            Self::HistoryShared { .. } => "chat.history_shared.v1",
+            Self::ChatReopened { .. } => "chat.reopened.v1",
+            Self::CaseOpened { .. } => "chat.case_opened.v1",
+            Self::AbuseFlagged { .. } => "chat.abuse_flagged.v1",
+            Self::ScriptFilled { .. } => "interaction.script_filled.v1",
+            Self::SupervisorActed { .. } => "supervisor.acted.v1",
             Self::AgentConnected { .. } => "agent.connected.v1",
             Self::AgentDisconnected { .. } => "agent.disconnected.v1",
             Self::PresenceChanged { .. } => "agent.presence_changed.v1",
@@ -512,8 +902,32 @@ impl Event {
             | Self::AgentConnected { .. }
             | Self::AgentDisconnected { .. }
             | Self::PresenceChanged { .. }
-            | Self::PresenceWished { .. } => None,
+            | Self::PresenceWished { .. }
+            | Self::HoursSet { .. }
+            | Self::HoursTurned { .. }
+            | Self::DayBegan { .. }
+            | Self::AvailabilityChanged { .. } => None,
+            Self::SupervisorActed { act, .. } => act.interaction(),
             Self::ChatStarted { interaction, .. }
+            | Self::NeedsRelaxed { interaction, .. }
+            | Self::DeclineForgotten { interaction, .. }
+            | Self::ChatOverflowed { interaction, .. }
+            | Self::ChatTransferred { interaction, .. }
+            | Self::TransferOffered { interaction, .. }
+            | Self::TransferAccepted { interaction, .. }
+            | Self::TransferFailed { interaction, .. }
+            | Self::HandedOver { interaction, .. }
+            | Self::GuestJoined { interaction, .. }
+            | Self::GuestLeft { interaction, .. }
+            | Self::Whispered { interaction, .. }
+            | Self::NoticeSent { interaction, .. }
+            | Self::FileSent { interaction, .. }
+            | Self::Suggested { interaction, .. }
+            | Self::HistoryShared { interaction, .. }
+            | Self::ChatReopened { interaction, .. }
+            | Self::CaseOpened { interaction, .. }
+            | Self::AbuseFlagged { interaction, .. }
+            | Self::ScriptFilled { interaction, .. }
             | Self::ChatOffered { interaction, .. }
             | Self::OfferAccepted { interaction, .. }
             | Self::OfferRejected { interaction, .. }

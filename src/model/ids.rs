@@ -104,6 +104,12 @@ slug!(/// A waiting line.
     QueueId, "queue");
 slug!(/// One configured account of a CRM.
     ConnectionId, "connection");
+slug!(/// Something an agent can and a chat may need: a language, a product.
+    SkillId, "skill");
+slug!(/// Named opening hours.
+    ScheduleId, "schedule");
+external!(/// What a visitor is recognised by without being known: a keyed hash of an address or of the widget's own token.
+    Mark, "visitor mark");
 external!(/// Names one command; the same id counts once per tenant for seven days. A message's id is its command's.
     CommandId, "command id");
 external!(/// A call as its telephone system names it.
@@ -144,6 +150,8 @@ minted!(/// One offer of one chat to one agent.
     OfferId);
 minted!(/// A piece of content (a message's text, a form) kept encrypted beside the journal.
     ContentId);
+minted!(/// A transcript shared with its customer under a link that expires (B14).
+    ShareId);
 minted!(/// One live connection of an agent's panel.
     SessionId);
 

@@ -159,8 +159,8 @@ pub struct Item {
     pub interaction: InteractionId,
     /// Chat or call.
     pub channel: Channel,
-    /// Its queue.
-    pub queue: QueueId,
+    /// Its queue; nothing only for a call that came through none.
+    pub queue: Option<QueueId>,
     /// New, active or parked.
     pub place: Place,
     /// In wrap-up, when the chat has ended.
@@ -552,6 +552,11 @@ pub enum ChatState {
     Talking {
         /// The agent's name as shown.
         agent: String,
+    },
+    /// Nobody can take it; leave a message (A12).
+    OfflineForm {
+        /// What the queue says to that.
+        notice: String,
     },
     /// Over.
     Ended {

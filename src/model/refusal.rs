@@ -29,8 +29,12 @@ pub enum Code {
     NoExtensionsLeft,
     /// No capacity is left.
     AtCapacity,
-    /// Open chats stand in the way and the caller has not confirmed.
+    /// Open chats or an unavailable target stand in the way and the caller has not confirmed.
     NeedsConfirmation,
+    /// The target of a transfer is closed, unstaffed, full, or an agent who may not be given it (B12).
+    TargetUnavailable,
+    /// The visitor is blocked (C7).
+    Blocked,
     /// The same command id came before with another body.
     IdReused,
     /// Too many, too fast, or the daemon is full; try again later.

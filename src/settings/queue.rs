@@ -169,12 +169,14 @@ impl Queue {
                 time: self.wrap_up.time.map(Millis::from),
                 extensions: self.wrap_up.extensions,
                 extension: self.wrap_up.extension.millis(),
+                ..WrapUp::default()
             },
             classification: Classification {
                 codes: self.classification.codes.clone(),
                 several: self.classification.several,
                 mandatory: self.classification.mandatory,
             },
+            ..QueuePolicy::named("")
         }
     }
 }

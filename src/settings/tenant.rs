@@ -197,7 +197,12 @@ impl Connection {
 
 impl Calls {
     fn policy(&self) -> CallPolicy {
-        CallPolicy { park_on: self.park_on, after_call: self.after_call, log: self.log }
+        CallPolicy {
+            park_on: self.park_on,
+            after_call: self.after_call,
+            log: self.log,
+            ..CallPolicy::default()
+        }
     }
 }
 
@@ -211,6 +216,7 @@ impl Tenant {
             connections: self.connections_in_order().into_iter().map(|(id, c)| c.info(id)).collect(),
             break_reasons: self.break_reasons.clone(),
             calls: self.calls.policy(),
+            ..TenantPolicy::default()
         }
     }
 
@@ -357,6 +363,7 @@ impl Agent {
             supervisor: self.supervisor,
             chat_capacity: self.chat_capacity,
             crm_users: self.crm_users.clone(),
+            skills: Default::default(),
         }
     }
 }

@@ -142,7 +142,15 @@ impl Play<'_> {
                     serde_json::from_value(json!({ "name": format!("Visitor {}", self.customers.len()) }));
                 let (person, kept) = drive::person(conversation, person.unwrap());
                 let (interaction, queue) = (InteractionId(id), "support".parse().unwrap());
-                let wish = Wish::StartChat { interaction, conversation, queue, person };
+                let wish = Wish::StartChat {
+                    interaction,
+                    conversation,
+                    queue,
+                    person,
+                    skills: Default::default(),
+                    marks: Default::default(),
+                    previous: None,
+                };
                 self.submit(Actor::Customer { conversation }, wish, vec![kept]).await;
                 self.customers.push((id, conversation));
             }

@@ -165,7 +165,18 @@ pub async fn customer(world: World, n: u64) {
         let start = || {
             let (person, content) = drive::person(conversation, person.clone());
             let queue = queue.clone();
-            (Wish::StartChat { interaction, conversation, queue, person }, vec![content])
+            (
+                Wish::StartChat {
+                    interaction,
+                    conversation,
+                    queue,
+                    person,
+                    skills: Default::default(),
+                    marks: Default::default(),
+                    previous: None,
+                },
+                vec![content],
+            )
         };
         if world.ask(by.clone(), world.id("start"), start).await.is_err() {
             continue;
@@ -196,13 +207,13 @@ fn desk(engine: &Engine, agent: &AgentId) -> Desk {
     let state = engine.agent(agent).cloned().unwrap_or_default();
     let offer = state.offered.and_then(|id| engine.chat(id)).and_then(|chat| match &chat.stage {
         Stage::Offered(offer) => Some(offer.id),
-        Stage::Waiting | Stage::Owned { .. } => None,
+        Stage::Waiting | Stage::Owned { .. } | Stage::Form { .. } => None,
     });
     let items = engine.inbox(agent).filter_map(|chat| match &chat.stage {
         Stage::Owned { place, talk, .. } => {
             Some((chat.id, chat.conversation, *place, matches!(talk, Talk::WrapUp { .. })))
         }
-        Stage::Waiting | Stage::Offered(_) => None,
+        Stage::Waiting | Stage::Offered(_) | Stage::Form { .. } => None,
     });
     let pull = QueueId::new("shelf").unwrap();
     Desk {
@@ -210,7 +221,7 @@ fn desk(engine: &Engine, agent: &AgentId) -> Desk {
         connected: !state.sessions.is_empty(),
         offer,
         items: items.collect(),
-        pull: engine.queue_waiting(&pull).collect(),
+        pull: engine.queue_waiting(&pull),
     }
 }
 

@@ -83,6 +83,7 @@ fn policy() -> TenantPolicy {
             supervisor: false,
             chat_capacity: 2,
             crm_users: std::collections::BTreeMap::new(),
+            skills: Default::default(),
         };
         policy.agents.insert(AgentId::new(name).unwrap(), agent);
     }

@@ -27,6 +27,8 @@ pub fn outcome(log: &Log) -> &'static str {
         Outcome::Answered => "answered",
         Outcome::Abandoned => "abandoned",
         Outcome::Missed => "missed",
+        Outcome::Overflowed => "not served",
+        Outcome::MessageLeft => "message left",
     }
 }
 
@@ -69,12 +71,18 @@ pub fn subject(log: &Log) -> String {
     let who = customer(&log.person).unwrap_or_else(|| "unknown customer".into());
     match (log.channel, log.outcome) {
         (Channel::Chat, Outcome::Answered) => format!("Chat with {who}"),
-        (Channel::Chat, Outcome::Abandoned | Outcome::Missed) => format!("Unanswered chat from {who}"),
+        (Channel::Chat, Outcome::MessageLeft) => format!("Message from {who}"),
+        (Channel::Chat, Outcome::Abandoned | Outcome::Missed | Outcome::Overflowed) => {
+            format!("Unanswered chat from {who}")
+        }
         (Channel::Call, Outcome::Answered) => match direction(log) {
             Direction::Inbound => format!("Call with {who}"),
             Direction::Outbound => format!("Call to {who}"),
         },
-        (Channel::Call, Outcome::Abandoned | Outcome::Missed) => match direction(log) {
+        (
+            Channel::Call,
+            Outcome::Abandoned | Outcome::Missed | Outcome::Overflowed | Outcome::MessageLeft,
+        ) => match direction(log) {
             Direction::Inbound => format!("Missed call from {who}"),
             Direction::Outbound => format!("Unanswered call to {who}"),
         },
@@ -156,6 +164,7 @@ pub fn spoken(line: &Line, how: &[BorrowedFormatItem<'_>]) -> String {
     let side = match line.from {
         Side::Customer => "customer",
         Side::Agent => "agent",
+        Side::System => "notice",
     };
     let name = one_line(&line.name, NAME_UNITS);
     format!("{} {name} ({side}): {}\n", show(line.at, how), indented(&line.text))

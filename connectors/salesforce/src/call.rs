@@ -58,7 +58,7 @@ pub(crate) fn update_set(log: &Log, settings: &Settings) -> Fields {
     let result = match log.outcome {
         Outcome::Answered => "Answered",
         Outcome::Missed => "Missed",
-        Outcome::Abandoned => "Abandoned",
+        Outcome::Abandoned | Outcome::Overflowed | Outcome::MessageLeft => "Abandoned",
     };
     fields.insert("CallDisposition".into(), result.into());
     for (name, record) in [("WhoId", who(log)), ("WhatId", what(log))] {

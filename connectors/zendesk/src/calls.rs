@@ -119,7 +119,7 @@ fn call_fields(log: &Log, details: &CallDetails, app: u64) -> Map<String, Value>
     };
     let status = match log.outcome {
         Ended::Answered => "completed",
-        Ended::Abandoned | Ended::Missed => "abandoned_in_queue",
+        Ended::Abandoned | Ended::Missed | Ended::Overflowed | Ended::MessageLeft => "abandoned_in_queue",
     };
     let mut fields = Map::new();
     let mut put = |name: &str, value: Option<Value>| {

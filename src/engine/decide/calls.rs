@@ -192,20 +192,41 @@ impl Engine {
             CallState::Answered { .. } => Outcome::Answered,
             CallState::Ringing { .. } | CallState::Dialled { .. } => Outcome::Missed,
         };
-        let log = match self.policy.calls.log {
-            CallLogs::All => true,
-            CallLogs::Answered => outcome == Outcome::Answered,
-            CallLogs::None => false,
-        };
         let (agent, conversation) = (known.state.on_the_phone().cloned(), known.conversation);
-        let mut events = vec![
-            Event::CallEnded { call: call.clone(), interaction: id, outcome },
-            Event::InteractionClosed { interaction: id, conversation, outcome, agent, log },
-        ];
+        let mut events = Vec::new();
+        let wrap_up = self.policy.calls.wrap_up.filter(|_| outcome == Outcome::Answered);
+        // An agent who is on another call already gets no wrap-up of this one.
+        let wrap_up = wrap_up.zip(agent.clone().filter(|agent| !self.on_another_call(agent, id)));
+        if let Some((rules, agent)) = &wrap_up {
+            events.extend(self.park_active(now, agent, ParkedBy::Activation, None));
+            let (deadline, time) = (rules.time.map(|time| now + time), rules.time);
+            events.push(Event::WrapUpStarted { interaction: id, agent: agent.clone(), deadline, time });
+        }
+        events.push(Event::CallEnded { call: call.clone(), interaction: id, outcome });
+        if wrap_up.is_some() {
+            return events;
+        }
+        let (log, service) = (self.logs_call(outcome), None);
+        events.push(Event::InteractionClosed { interaction: id, conversation, outcome, agent, log, service });
         for agent in &known.state.holders() {
             events.extend(self.after_call(now, agent, id));
         }
         events
+    }
+
+    fn on_another_call(&self, agent: &AgentId, but: InteractionId) -> bool {
+        self.agent_state(agent).calls.iter().any(|call| {
+            *call != but && self.calls.get(call).is_some_and(|c| c.state.on_the_phone() == Some(agent))
+        })
+    }
+
+    /// Whether a call that ended so is logged (E4).
+    pub(super) fn logs_call(&self, outcome: Outcome) -> bool {
+        match self.policy.calls.log {
+            CallLogs::All => true,
+            CallLogs::Answered => outcome == Outcome::Answered,
+            CallLogs::None => false,
+        }
     }
 
     /// What becomes active by itself when a call is over (B5), or the pending wish if nothing does.
@@ -221,13 +242,13 @@ impl Engine {
         }
     }
 
-    fn resumes(&self, id: InteractionId) -> bool {
+    pub(super) fn resumes(&self, id: InteractionId) -> bool {
         match self.chats.get(&id).map(|c| &c.stage) {
             Some(Stage::Owned { talk: Talk::WrapUp { .. }, .. }) => true,
             Some(Stage::Owned { talk: Talk::Open { .. }, .. }) => {
                 self.policy.calls.after_call == AfterCall::ResumeLast
             }
-            Some(Stage::Waiting | Stage::Offered(_)) | None => false,
+            Some(Stage::Waiting | Stage::Offered(_) | Stage::Form { .. }) | None => false,
         }
     }
 

@@ -1,29 +1,30 @@
 //! Chats: start, activate, park, write, end (B1, B2, B9, B10, B13).
 
-use super::{Decision, Owned, is_customer_of, not_yours};
+use super::{Decision, Owned, is_customer_of};
 use crate::state::{Chat, Engine, Stage, Talk};
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{Outcome, Side};
 use tieline_model::event::{ParkedBy, WithdrawnWhy};
 use tieline_model::live::Place;
 use tieline_model::{
-    Actor, AgentId, Code, Command, ConversationId, Event, InteractionId, QueueId, Refusal, Timestamp,
+    Actor, AgentId, Code, Command, ConversationId, Event, InteractionId, Refusal, Timestamp,
 };
 
 /// Bytes a character may take on average before a text is refused: the largest emoji sequences people send hold
 /// about 35 bytes, most text 1 to 4 (B9's byte cap).
 const BYTES_PER_CHAR_MAX: u32 = 16;
+/// Skills one chat may want beyond its queue's own.
+const SKILLS_MAX: usize = 5;
+/// By how much a visitor may be recognised.
+const MARKS_MAX: usize = 4;
 
 impl Engine {
-    pub(super) fn start_chat(
-        &self,
-        by: &Actor,
-        interaction: InteractionId,
-        conversation: ConversationId,
-        queue: &QueueId,
-        person: &ContentRef,
-    ) -> Decision {
-        if *by != (Actor::Customer { conversation }) {
+    /// `started` is the event as it was wished; what it names is checked here.
+    pub(super) fn start_chat(&self, by: &Actor, started: Event) -> Decision {
+        let Event::ChatStarted { interaction, conversation, queue, skills, marks, .. } = &started else {
+            return Ok(Vec::new());
+        };
+        if *by != (Actor::Customer { conversation: *conversation }) {
             return Err(Refusal::new(
                 Code::NotPermitted,
                 "only the customer of this conversation can start this chat",
@@ -32,15 +33,24 @@ impl Engine {
         if !self.policy.queues.contains_key(queue) {
             return Err(Refusal::new(Code::NotFound, "there is no queue of this name").field("queue"));
         }
-        let known = self.chats.get(&interaction);
-        if known.is_some_and(|c| is_customer_of(&conversation, c)) {
+        let known = self.chats.get(interaction);
+        if known.is_some_and(|c| is_customer_of(conversation, c)) {
             return Ok(Vec::new());
         }
-        if known.is_some() || self.calls.contains_key(&interaction) || self.closed.contains_key(&interaction)
-        {
+        if known.is_some() || self.calls.contains_key(interaction) || self.closed.contains_key(interaction) {
             return Err(Refusal::new(Code::WrongState, "this chat has been started before").field("id"));
         }
-        Ok(vec![Event::ChatStarted { interaction, conversation, queue: queue.clone(), person: *person }])
+        if skills.len() > SKILLS_MAX || marks.len() > MARKS_MAX {
+            let message = format!("a chat may want {SKILLS_MAX} skills and bear {MARKS_MAX} marks");
+            return Err(Refusal::new(Code::Invalid, message).field("skills").limit(SKILLS_MAX as u64));
+        }
+        if let Some(unknown) = skills.iter().find(|skill| !self.index.skills.contains(*skill)) {
+            let message =
+                format!("no agent has the skill `{unknown}`; see `skills` in the settings of the agents");
+            return Err(Refusal::new(Code::Invalid, message).field("skills"));
+        }
+        self.not_blocked(marks)?;
+        Ok(vec![started])
     }
 
     pub(super) fn activate(&self, now: Timestamp, agent: &AgentId, id: InteractionId) -> Decision {
@@ -72,31 +82,11 @@ impl Engine {
         id: InteractionId,
         text: &ContentRef,
     ) -> Decision {
-        let (chat, from, agent, max) = match by {
-            Actor::Agent { .. } => {
-                let agent = self.agent_of(by)?;
-                let Owned { chat, talk } = self.own_chat(agent, id)?;
-                if matches!(talk, Talk::WrapUp { .. }) {
-                    return Err(ended());
-                }
-                if self.agent_state(agent).active != Some(id) {
-                    return Err(Refusal::new(
-                        Code::NotActive,
-                        "only the active chat can send; activate it first",
-                    ));
-                }
-                (chat, Side::Agent, Some(agent.clone()), self.queue_policy(chat)?.agent_chars_max)
-            }
-            Actor::Customer { conversation } => {
-                let chat = self.customer_chat(conversation, id)?;
-                (chat, Side::Customer, None, self.queue_policy(chat)?.customer_chars_max)
-            }
-            Actor::Producer { .. } | Actor::Connection { .. } | Actor::Daemon => {
-                return Err(Refusal::new(
-                    Code::NotPermitted,
-                    "only the agent and the customer of a chat can write",
-                ));
-            }
+        let (chat, from, agent) = self.writer(by, id)?;
+        let rules = self.queue_policy(chat)?;
+        let max = match from {
+            Side::Agent => rules.agent_chars_max,
+            Side::Customer | Side::System => rules.customer_chars_max,
         };
         check_length(text, max)?;
         let (interaction, message) = (chat.id, command.id.clone());
@@ -104,12 +94,16 @@ impl Engine {
     }
 
     /// An unfinished chat of this conversation that has not ended.
-    fn customer_chat(&self, conversation: &ConversationId, id: InteractionId) -> Result<&Chat, Refusal> {
+    pub(super) fn customer_chat(
+        &self,
+        conversation: &ConversationId,
+        id: InteractionId,
+    ) -> Result<&Chat, Refusal> {
         let none = || Refusal::new(Code::NotFound, "there is no such chat; it may be over. Start a new one");
         let chat = self.chats.get(&id).filter(|c| is_customer_of(conversation, c)).ok_or_else(none)?;
         match &chat.stage {
             Stage::Owned { talk: Talk::WrapUp { .. }, .. } => Err(ended()),
-            Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_) => Ok(chat),
+            Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_) | Stage::Form { .. } => Ok(chat),
         }
     }
 
@@ -141,31 +135,33 @@ impl Engine {
         let mut events = match &chat.stage {
             Stage::Owned { agent, .. } => return self.end_owned(now, chat, agent, Side::Customer),
             Stage::Offered(offer) => vec![self.withdraw(chat, offer, WithdrawnWhy::CustomerLeft)],
-            Stage::Waiting => Vec::new(),
+            Stage::Waiting | Stage::Form { .. } => Vec::new(),
         };
         events.push(Event::ChatEnded { interaction: chat.id, by: Side::Customer });
-        let outcome = if chat.answered_at.is_some() { Outcome::Answered } else { Outcome::Abandoned };
-        let log = outcome == Outcome::Answered;
-        events.push(Event::InteractionClosed {
-            interaction: chat.id,
-            outcome,
-            conversation: chat.conversation,
-            agent: None,
-            log,
-        });
+        let outcome = match (&chat.stage, chat.answered_at) {
+            (Stage::Form { .. }, None) => Outcome::Overflowed,
+            (_, None) => Outcome::Abandoned,
+            (_, Some(_)) => Outcome::Answered,
+        };
+        let log_abandoned = self.queue_policy(chat).is_ok_and(|q| q.log_abandoned);
+        let log = outcome == Outcome::Answered || log_abandoned;
+        events.push(self.closed_unserved(chat.id, chat.conversation, outcome, log));
         events
     }
 
     /// The chat ends and its wrap-up begins (C3); the countdown runs only while the item is active (C5).
-    fn end_owned(&self, now: Timestamp, chat: &Chat, agent: &AgentId, by: Side) -> Vec<Event> {
-        let time = self.policy.queues.get(&chat.queue).and_then(|q| q.wrap_up.time);
+    pub(super) fn end_owned(&self, now: Timestamp, chat: &Chat, agent: &AgentId, by: Side) -> Vec<Event> {
+        let time = self.wrap_up_rules(chat).and_then(|rules| rules.time);
         let active = self.agent_state(agent).active == Some(chat.id);
         let deadline = time.filter(|_| active).map(|time| now + time);
         let interaction = chat.id;
-        vec![
-            Event::ChatEnded { interaction, by },
-            Event::WrapUpStarted { interaction, agent: agent.clone(), deadline, time },
-        ]
+        let why =
+            if by == Side::Customer { WithdrawnWhy::CustomerLeft } else { WithdrawnWhy::TransferCancelled };
+        let mut events: Vec<Event> = self.transfer_cancelled(chat, why).into_iter().collect();
+        events.extend(self.guests_leave(chat));
+        events.push(Event::ChatEnded { interaction, by });
+        events.push(Event::WrapUpStarted { interaction, agent: agent.clone(), deadline, time });
+        events
     }
 
     pub(super) fn see_end(&self, agent: &AgentId, id: InteractionId) -> Decision {
@@ -181,26 +177,15 @@ impl Engine {
     /// # Errors
     /// As for writing a message.
     pub fn may_type(&self, by: &Actor, id: InteractionId) -> Result<Side, Refusal> {
-        match by {
-            Actor::Agent { .. } => {
-                let agent = self.agent_of(by)?;
-                match self.own_chat(agent, id)?.talk {
-                    Talk::Open { .. } if self.agent_state(agent).active == Some(id) => Ok(Side::Agent),
-                    Talk::Open { .. } => Err(Refusal::new(Code::NotActive, "only the active chat can send")),
-                    Talk::WrapUp { .. } => Err(ended()),
-                }
-            }
-            Actor::Customer { conversation } => self.customer_chat(conversation, id).map(|_| Side::Customer),
-            Actor::Producer { .. } | Actor::Connection { .. } | Actor::Daemon => Err(not_yours()),
-        }
+        self.writer(by, id).map(|(_, side, _)| side)
     }
 }
 
-fn ended() -> Refusal {
+pub(super) fn ended() -> Refusal {
     Refusal::new(Code::WrongState, "the chat has ended; nothing can be sent in it any more")
 }
 
-fn check_length(text: &ContentRef, max: u32) -> Result<(), Refusal> {
+pub(super) fn check_length(text: &ContentRef, max: u32) -> Result<(), Refusal> {
     if text.bytes == 0 {
         return Err(Refusal::new(Code::Invalid, "the message is empty").field("text"));
     }

@@ -2,10 +2,16 @@
 
 mod calls;
 mod chats;
+mod conversation;
+mod hours;
+mod lease;
 mod offers;
 mod presence;
 mod reports;
+mod returning;
 mod settings;
+mod supervise;
+mod transfer;
 mod wrap_up;
 
 use crate::state::{Agent, Chat, Engine, Stage, Talk, WrapClock};
@@ -45,15 +51,66 @@ impl Engine {
             Wish::SetPresence { presence, confirmed } => {
                 self.set_presence(now, self.agent_of(by)?, presence, *confirmed)
             }
-            Wish::StartChat { interaction, conversation, queue, person } => {
-                self.start_chat(by, *interaction, *conversation, queue, person)
+            Wish::SetAvailability { channels, queues } => {
+                self.set_availability(self.agent_of(by)?, channels, queues.as_ref())
             }
+            Wish::SetHours { hours } => {
+                daemon(by)?;
+                self.set_hours(now, hours)
+            }
+            Wish::BeginDay { day } => {
+                daemon(by)?;
+                self.begin_day(day)
+            }
+            Wish::StartChat { interaction, conversation, queue, person, skills, marks, previous } => {
+                let (queue, person) = (queue.clone(), *person);
+                let (skills, marks, previous) = (skills.clone(), marks.clone(), *previous);
+                let preferred = self.last_agent(&queue, &marks);
+                let (interaction, conversation) = (*interaction, *conversation);
+                let started = Event::ChatStarted {
+                    interaction,
+                    conversation,
+                    queue,
+                    person,
+                    skills,
+                    marks,
+                    previous,
+                    preferred,
+                };
+                self.start_chat(by, started)
+            }
+            Wish::ReturnToChat { interaction, fresh } => self.return_to_chat(now, by, *interaction, *fresh),
+            Wish::LeaveMessage { interaction, text } => self.leave_message(by, command, *interaction, text),
             Wish::AcceptOffer { offer } => self.accept(now, self.agent_of(by)?, *offer),
             Wish::RejectOffer { offer } => self.reject(now, self.agent_of(by)?, *offer),
             Wish::TakeChat { interaction } => self.take(self.agent_of(by)?, *interaction),
             Wish::Activate { interaction } => self.activate(now, self.agent_of(by)?, *interaction),
             Wish::Park { interaction } => self.park_own(now, self.agent_of(by)?, *interaction),
             Wish::SendMessage { interaction, text } => self.send(by, command, *interaction, text),
+            Wish::SendFile { interaction, file, media_type } => {
+                self.send_file(by, command, *interaction, file, media_type)
+            }
+            Wish::Whisper { interaction, text } => {
+                self.whisper(self.agent_of(by)?, command, *interaction, text)
+            }
+            Wish::SendNotice { interaction, notice } => {
+                self.send_notice(self.agent_of(by)?, *interaction, *notice)
+            }
+            Wish::Transfer { interaction, to, note, confirmed } => {
+                self.transfer(now, self.agent_of(by)?, *interaction, to, *note, *confirmed)
+            }
+            Wish::CancelTransfer { interaction } => self.cancel_transfer(self.agent_of(by)?, *interaction),
+            Wish::HandOver { interaction, agent } => {
+                self.hand_over(now, self.agent_of(by)?, *interaction, agent)
+            }
+            Wish::LeaveChat { interaction } => self.leave_chat(self.agent_of(by)?, *interaction),
+            Wish::ShareHistory { interaction } => self.share_history(now, self.agent_of(by)?, *interaction),
+            Wish::OpenCase { interaction } => self.open_case(self.agent_of(by)?, *interaction),
+            Wish::FlagAbuse { interaction, note } => self.flag_abuse(self.agent_of(by)?, *interaction, *note),
+            Wish::FillScript { interaction, answers } => {
+                self.fill_script(self.agent_of(by)?, *interaction, *answers)
+            }
+            Wish::Supervise { act, reason } => self.supervise(now, self.agent_of(by)?, act, reason),
             Wish::EndChat { interaction } => self.end_chat(now, by, *interaction),
             Wish::SeeEnd { interaction } => self.see_end(self.agent_of(by)?, *interaction),
             Wish::ExtendWrapUp { interaction } => self.extend(self.agent_of(by)?, *interaction),
@@ -95,7 +152,9 @@ impl Engine {
         match self.chats.get(&id) {
             Some(chat) => match &chat.stage {
                 Stage::Owned { agent: owner, talk, .. } if owner == agent => Ok(Owned { chat, talk }),
-                Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_) => Err(not_yours()),
+                Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_) | Stage::Form { .. } => {
+                    Err(not_yours())
+                }
             },
             None => Err(not_yours()),
         }
@@ -115,7 +174,7 @@ impl Engine {
 
     fn queue_policy(&self, chat: &Chat) -> Result<&QueuePolicy, Refusal> {
         // Settings that drop a queue with open chats are refused, so an open chat has its queue.
-        self.policy.queues.get(&chat.queue).ok_or_else(not_yours)
+        chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue)).ok_or_else(not_yours)
     }
 
     /// The event that parks the agent's active item, if there is one other than `except`.
@@ -131,7 +190,7 @@ impl Engine {
             Stage::Owned { talk: Talk::WrapUp { clock: WrapClock::Running { deadline }, .. }, .. } => {
                 Some(deadline.since(now))
             }
-            Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_) => None,
+            Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_) | Stage::Form { .. } => None,
         };
         Some(Event::ItemParked { interaction, agent: agent.clone(), by, wrap_up_left })
     }
@@ -142,7 +201,9 @@ impl Engine {
             Some(Stage::Owned { talk: Talk::WrapUp { clock: WrapClock::Stopped { left }, .. }, .. }) => {
                 Some(now + *left)
             }
-            Some(Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_)) | None => None,
+            Some(Stage::Owned { .. } | Stage::Waiting | Stage::Offered(_) | Stage::Form { .. }) | None => {
+                None
+            }
         };
         Event::ItemActivated { interaction: id, agent: agent.clone(), wrap_up_deadline }
     }

@@ -2,7 +2,7 @@
 
 use super::Decision;
 use crate::state::{Chat, Engine, Offer, OfferFate, Stage};
-use tieline_model::event::{AssignedHow, ParkedBy, WithdrawnWhy};
+use tieline_model::event::{AssignedHow, ParkedBy, TransferFailed, WithdrawnWhy};
 use tieline_model::policy::Delivery;
 use tieline_model::{AgentId, Code, Event, InteractionId, OfferId, Refusal, Timestamp};
 
@@ -16,6 +16,9 @@ impl Engine {
         };
         if offer.deadline <= now {
             return Err(self.too_late(chat, OfferFate::Missed));
+        }
+        if chat.transfer.is_some() {
+            return Ok(self.accept_transfer(now, chat, agent));
         }
         let mut events: Vec<Event> =
             self.park_active(now, agent, ParkedBy::Activation, None).into_iter().collect();
@@ -39,20 +42,25 @@ impl Engine {
         if offer.deadline <= now {
             return Err(self.too_late(chat, OfferFate::Missed));
         }
-        let mut events = vec![Event::OfferRejected { interaction: chat.id, agent: agent.clone(), offer: id }];
-        events.extend(self.break_after_reject(&chat.queue, agent));
+        let mut events = match self.transfer_fails(chat, TransferFailed::Rejected) {
+            Some(failed) => vec![failed],
+            None => vec![Event::OfferRejected { interaction: chat.id, agent: agent.clone(), offer: id }],
+        };
+        events.extend(self.break_after_reject(chat.queue.as_ref(), agent));
         Ok(events)
     }
 
     pub(super) fn take(&self, agent: &AgentId, id: InteractionId) -> Decision {
         let none = || Refusal::new(Code::NotFound, "there is no such chat in your queues; it may be over");
         let chat = self.chats.get(&id).ok_or_else(none)?;
-        if !self.agent_policy(agent)?.queues.contains(&chat.queue) {
+        let queue = chat.queue.as_ref().ok_or_else(none)?;
+        if !self.agent_policy(agent)?.queues.contains(queue) {
             return Err(none());
         }
         match &chat.stage {
             Stage::Owned { agent: owner, .. } if owner == agent => return Ok(Vec::new()),
             Stage::Owned { agent: owner, .. } => return Err(self.taken_by(owner)),
+            Stage::Form { .. } => return Err(none()),
             Stage::Offered(_) | Stage::Waiting => {}
         }
         if self.queue_policy(chat)?.delivery != Delivery::Pull {
@@ -61,7 +69,7 @@ impl Engine {
                 "chats of this queue come to agents by themselves and cannot be taken",
             ));
         }
-        self.may_take(agent)?;
+        self.may_take(agent, self.units(chat))?;
         let (agent, how) = (agent.clone(), AssignedHow::Taken);
         Ok(vec![Event::ChatAssigned { interaction: id, agent, how, deadline: None }])
     }
@@ -70,16 +78,13 @@ impl Engine {
     fn offered_chat(&self, agent: &AgentId, id: OfferId) -> Result<&Chat, Refusal> {
         let none = || Refusal::new(Code::NotFound, "there is no such offer; the chat may be over");
         let chat = self.offers.get(&id).and_then(|i| self.chats.get(i)).ok_or_else(none)?;
-        let open = matches!(&chat.stage, Stage::Offered(o) if o.id == id && o.agent == *agent);
+        let open = standing(chat).is_some_and(|o| o.id == id && o.agent == *agent);
         let past = chat.past_offers.iter().any(|(o, to, _)| *o == id && to == agent);
         if open || past { Ok(chat) } else { Err(none()) }
     }
 
     fn open_offer<'a>(&self, agent: &AgentId, id: OfferId, chat: &'a Chat) -> Result<&'a Offer, OfferFate> {
-        if let Stage::Offered(offer) = &chat.stage
-            && offer.id == id
-            && offer.agent == *agent
-        {
+        if let Some(offer) = standing(chat).filter(|offer| offer.id == id && offer.agent == *agent) {
             return Ok(offer);
         }
         let past = chat.past_offers.iter().rev().find(|(o, _, _)| *o == id);
@@ -115,6 +120,21 @@ impl Engine {
         Refusal::new(Code::Taken, format!("taken by {name}"))
     }
 
+    /// An offer's deadline has passed: a miss, unless the agent's connection is gone (A7, A8).
+    pub(crate) fn offer_expired(&self, id: InteractionId) -> Vec<Event> {
+        let Some(chat) = self.chats.get(&id) else { return Vec::new() };
+        let Some(offer) = standing(chat) else { return Vec::new() };
+        let agent = offer.agent.clone();
+        if self.agents.get(&agent).is_none_or(|a| a.sessions.is_empty()) {
+            // A lost connection costs the agent nothing (A8).
+            return self.withdraw_from(&agent, WithdrawnWhy::AgentLost).into_iter().collect();
+        }
+        let missed = Event::OfferMissed { interaction: id, agent: agent.clone(), offer: offer.id };
+        let mut events = vec![self.transfer_fails(chat, TransferFailed::Missed).unwrap_or(missed)];
+        events.extend(self.break_after_miss(chat.queue.as_ref(), &agent));
+        events
+    }
+
     pub(crate) fn withdraw(&self, chat: &Chat, offer: &Offer, why: WithdrawnWhy) -> Event {
         Event::OfferWithdrawn { interaction: chat.id, agent: offer.agent.clone(), offer: offer.id, why }
     }
@@ -124,7 +144,16 @@ impl Engine {
         let chat = self.chats.get(&self.agents.get(agent)?.offered?)?;
         match &chat.stage {
             Stage::Offered(offer) => Some(self.withdraw(chat, offer, why)),
-            Stage::Waiting | Stage::Owned { .. } => None,
+            Stage::Owned { .. } => self.transfer_cancelled(chat, why),
+            Stage::Waiting | Stage::Form { .. } => None,
         }
+    }
+}
+
+/// The offer that stands: of a waiting chat, or of a transfer.
+fn standing(chat: &Chat) -> Option<&Offer> {
+    match &chat.stage {
+        Stage::Offered(offer) => Some(offer),
+        Stage::Waiting | Stage::Owned { .. } | Stage::Form { .. } => chat.transfer.as_ref().map(|t| &t.offer),
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{Decision, presence_name};
 use crate::state::{Engine, Stage, Talk};
+use std::collections::BTreeSet;
 use tieline_model::command::Presence;
+use tieline_model::crm::Channel;
 use tieline_model::event::{CompletedBy, PresenceWhy, ReturnedWhy, WithdrawnWhy};
 use tieline_model::policy::After;
 use tieline_model::{AgentId, Code, Event, QueueId, Refusal, Timestamp};
@@ -39,7 +41,7 @@ impl Engine {
         Ok(events)
     }
 
-    fn check_reason(&self, presence: &Presence) -> Result<(), Refusal> {
+    pub(super) fn check_reason(&self, presence: &Presence) -> Result<(), Refusal> {
         let Presence::OnBreak { reason } = presence else { return Ok(()) };
         if self.policy.break_reasons.is_empty() || self.policy.break_reasons.contains(reason) {
             return Ok(());
@@ -60,7 +62,7 @@ impl Engine {
     }
 
     /// Leaving Available withdraws the open offer (A10); going Offline gives the chats back.
-    fn change_presence(
+    pub(super) fn change_presence(
         &self,
         now: Timestamp,
         id: &AgentId,
@@ -81,17 +83,16 @@ impl Engine {
     /// Gives back everything in hand: offers are withdrawn, chats requeue, wrap-ups complete.
     pub(super) fn leave_work(&self, now: Timestamp, id: &AgentId, why: WithdrawnWhy) -> Vec<Event> {
         let mut events: Vec<Event> = self.withdraw_from(id, why).into_iter().collect();
+        events.extend(self.leave_as_guest(id));
         for chat in self.inbox(id) {
             match &chat.stage {
-                Stage::Owned { talk: Talk::Open { .. }, .. } => events.push(Event::ChatReturned {
-                    interaction: chat.id,
-                    agent: id.clone(),
-                    why: ReturnedWhy::AgentOffline,
-                }),
+                Stage::Owned { talk: Talk::Open { .. }, .. } => {
+                    events.extend(self.give_back(chat, id, ReturnedWhy::AgentOffline));
+                }
                 Stage::Owned { talk: Talk::WrapUp { .. }, .. } => {
                     events.extend(self.finish(now, chat, CompletedBy::Offline));
                 }
-                Stage::Waiting | Stage::Offered(_) => {}
+                Stage::Waiting | Stage::Offered(_) | Stage::Form { .. } => {}
             }
         }
         events
@@ -113,27 +114,49 @@ impl Engine {
     }
 
     /// After a miss the presence goes to On Break, or stays, as the queue says (A7).
-    pub(crate) fn break_after_miss(&self, queue: &QueueId, agent: &AgentId) -> Option<Event> {
-        let after = self.policy.queues.get(queue).map(|q| q.after_miss)?;
+    pub(crate) fn break_after_miss(&self, queue: Option<&QueueId>, agent: &AgentId) -> Option<Event> {
+        let after = self.policy.queues.get(queue?).map(|q| q.after_miss)?;
         break_event(after, agent, "missed", PresenceWhy::Missed)
     }
 
-    pub(super) fn break_after_reject(&self, queue: &QueueId, agent: &AgentId) -> Option<Event> {
-        let after = self.policy.queues.get(queue).map(|q| q.after_reject)?;
+    pub(super) fn break_after_reject(&self, queue: Option<&QueueId>, agent: &AgentId) -> Option<Event> {
+        let after = self.policy.queues.get(queue?).map(|q| q.after_reject)?;
         break_event(after, agent, "rejected", PresenceWhy::Rejected)
     }
 
+    /// On which channels and queues the agent is available (A2). What is offered stands; what comes next obeys.
+    pub(super) fn set_availability(
+        &self,
+        id: &AgentId,
+        channels: &BTreeSet<Channel>,
+        queues: Option<&BTreeSet<QueueId>>,
+    ) -> Decision {
+        let own = &self.agent_policy(id)?.queues;
+        if let Some(other) = queues.into_iter().flatten().find(|queue| !own.contains(*queue)) {
+            let message = format!("you do not serve the queue `{other}`; choose among your own");
+            return Err(Refusal::new(Code::Invalid, message).field("queues"));
+        }
+        let agent = self.agent_state(id);
+        let queues = queues.filter(|queues| *queues != own).cloned();
+        if agent.channels == *channels && agent.queues == queues {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::AvailabilityChanged { agent: id.clone(), channels: channels.clone(), queues }])
+    }
+
     /// Why an agent may not take a chat now.
-    pub(super) fn may_take(&self, id: &AgentId) -> Result<(), Refusal> {
+    pub(super) fn may_take(&self, id: &AgentId, units: u32) -> Result<(), Refusal> {
         let agent = self.agent_state(id);
         if agent.presence != Presence::Available {
             let message = format!("you are {}; set Available to take chats", presence_name(&agent.presence));
             return Err(Refusal::new(Code::WrongState, message));
         }
         let capacity = self.agent_policy(id)?.chat_capacity;
-        if self.load(id) >= capacity {
-            let message =
-                format!("you have {capacity} unfinished chats, which is all you may have; finish one first");
+        if self.load(id).saturating_add(units) > capacity {
+            let message = format!(
+                "you have {} of {capacity} units in hand and this chat takes {units}; finish one first",
+                self.load(id)
+            );
             return Err(Refusal::new(Code::AtCapacity, message).limit(u64::from(capacity)));
         }
         Ok(())

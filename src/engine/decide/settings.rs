@@ -13,7 +13,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         for (id, queue) in &self.policy.queues {
-            let open = self.chats.values().filter(|c| c.queue == *id).count();
+            let open = self.chats.values().filter(|c| c.queue.as_ref() == Some(id)).count();
             if open > 0 && !policy.queues.contains_key(id) {
                 let name = &queue.name;
                 let message = format!(
@@ -28,8 +28,11 @@ impl Engine {
             if !policy.agents.contains_key(id) && !idle {
                 events.extend(self.removed(id));
             } else if let Some(chat) = agent.offered.and_then(|i| self.chats.get(&i)) {
-                let serves = policy.agents.get(id).is_some_and(|p| p.queues.contains(&chat.queue));
-                let offers = policy.queues.get(&chat.queue).is_some_and(|q| q.delivery == Delivery::Offer);
+                let queue = chat.queue.as_ref();
+                let serves =
+                    queue.is_some_and(|q| policy.agents.get(id).is_some_and(|p| p.queues.contains(q)));
+                let rules = queue.and_then(|q| policy.queues.get(q));
+                let offers = rules.is_some_and(|q| q.delivery == Delivery::Offer);
                 if let (Stage::Offered(offer), false) = (&chat.stage, serves && offers) {
                     events.push(self.withdraw(chat, offer, WithdrawnWhy::Settings));
                 }

@@ -3,8 +3,9 @@
 use super::{Decision, Owned};
 use crate::state::{Chat, Engine, Stage, Talk, WrapClock};
 use tieline_model::content::ContentRef;
-use tieline_model::crm::Outcome;
+use tieline_model::crm::{Channel, Outcome};
 use tieline_model::event::CompletedBy;
+use tieline_model::policy::Classification;
 use tieline_model::{AgentId, Code, Event, InteractionId, Refusal, Timestamp};
 
 /// Longest text and notes of a classification together, in characters.
@@ -14,7 +15,7 @@ impl Engine {
     pub(super) fn extend(&self, agent: &AgentId, id: InteractionId) -> Decision {
         let Owned { chat, talk } = self.own_chat(agent, id)?;
         let Talk::WrapUp { clock, extensions_left, .. } = talk else { return Err(not_in_wrap_up()) };
-        let policy = self.queue_policy(chat)?.wrap_up;
+        let policy = *self.wrap_up_rules(chat).ok_or_else(super::not_yours)?;
         let (deadline, time_left) = match clock {
             WrapClock::Unlimited => {
                 return Err(Refusal::new(
@@ -47,19 +48,37 @@ impl Engine {
         let Some(chat) = self.chats.get(&id) else { return Vec::new() };
         let Stage::Owned { agent, talk: Talk::WrapUp { .. }, .. } = &chat.stage else { return Vec::new() };
         let mut events = self.finish(now, chat, by);
-        let state = self.agent_state(agent);
-        if state.active.is_none_or(|active| active == id) && state.talking.is_none() {
-            events.extend(self.grant_wish(now, agent, Some(id)));
-        }
+        events.extend(self.what_follows(now, agent, chat));
         events
+    }
+
+    /// After a call's wrap-up the wrap-up that the call parked goes on (B5); else a pending wish comes due.
+    fn what_follows(&self, now: Timestamp, agent: &AgentId, done: &Chat) -> Vec<Event> {
+        let state = self.agent_state(agent);
+        if state.active.is_some_and(|active| active != done.id) || state.talking.is_some() {
+            return Vec::new();
+        }
+        let resumed =
+            state.parked_by_call.filter(|_| done.channel == Channel::Call && state.calls.is_empty());
+        match resumed.filter(|id| self.resumes(*id)) {
+            Some(id) => vec![self.activation(now, agent, id)],
+            None => self.grant_wish(now, agent, Some(done.id)),
+        }
     }
 
     pub(super) fn finish(&self, _now: Timestamp, chat: &Chat, by: CompletedBy) -> Vec<Event> {
         let Stage::Owned { agent, talk: Talk::WrapUp { seen, .. }, .. } = &chat.stage else {
             return Vec::new();
         };
-        let mandatory = self.policy.queues.get(&chat.queue).is_some_and(|q| q.classification.mandatory);
+        let mandatory = self.classification_rules(chat).is_some_and(|rules| rules.mandatory);
         let outcome = if chat.answered_at.is_some() { Outcome::Answered } else { Outcome::Abandoned };
+        let log = match chat.channel {
+            Channel::Chat => {
+                outcome == Outcome::Answered || self.queue_policy(chat).is_ok_and(|q| q.log_abandoned)
+            }
+            Channel::Call => self.logs_call(outcome),
+        };
+        let service = (chat.channel == Channel::Chat).then_some(chat.service);
         let agent = agent.clone();
         let interaction = chat.id;
         vec![
@@ -68,14 +87,15 @@ impl Engine {
                 agent: agent.clone(),
                 by,
                 not_classified: mandatory && chat.codes.is_empty() && chat.remarks.is_none(),
-                unseen: !seen && by != CompletedBy::Agent,
+                unseen: !seen && !matches!(by, CompletedBy::Agent),
             },
             Event::InteractionClosed {
                 interaction,
                 outcome,
                 conversation: chat.conversation,
                 agent: Some(agent),
-                log: outcome == Outcome::Answered,
+                log,
+                service,
             },
         ]
     }
@@ -87,8 +107,14 @@ impl Engine {
         codes: &[String],
         remarks: Option<ContentRef>,
     ) -> Decision {
-        let Owned { chat, .. } = self.own_chat(agent, id)?;
-        let policy = &self.queue_policy(chat)?.classification;
+        let live = self.calls.get(&id).filter(|call| call.state.on_the_phone() == Some(agent));
+        let policy = match live {
+            Some(_) => &self.policy.calls.classification,
+            None => {
+                let Owned { chat, .. } = self.own_chat(agent, id)?;
+                self.classification_rules(chat).ok_or_else(super::not_yours)?
+            }
+        };
         if let Some(unknown) = codes.iter().find(|c| !policy.codes.contains(c)) {
             let shown: String = unknown.chars().take(40).collect();
             let message = format!("`{shown}` is not a classification of this queue; choose from its list");
@@ -112,6 +138,16 @@ impl Engine {
         }
         let (agent, codes) = (agent.clone(), codes.to_vec());
         Ok(vec![Event::Classified { interaction: id, agent, codes, remarks }])
+    }
+}
+
+impl Engine {
+    /// How an item is classified: as its queue says, or as calls are (E5).
+    fn classification_rules(&self, chat: &Chat) -> Option<&Classification> {
+        match chat.channel {
+            Channel::Chat => self.queue_policy(chat).ok().map(|queue| &queue.classification),
+            Channel::Call => Some(&self.policy.calls.classification),
+        }
     }
 }
 

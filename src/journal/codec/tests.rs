@@ -166,6 +166,7 @@ fn policy() -> TenantPolicy {
         supervisor: false,
         chat_capacity: 3,
         crm_users: std::collections::BTreeMap::new(),
+        skills: Default::default(),
     };
     TenantPolicy {
         agents: BTreeMap::from([(agent(), agent_policy)]),
@@ -177,6 +178,7 @@ fn policy() -> TenantPolicy {
         }],
         break_reasons: vec!["Lunch".into()],
         calls: CallPolicy::default(),
+        ..TenantPolicy::default()
     }
 }
 
@@ -216,7 +218,16 @@ fn about_routing(interaction: InteractionId, conversation: ConversationId, offer
     let withdrawn =
         |why| Event::OfferWithdrawn { interaction, agent: AgentId::new("anna").unwrap(), offer, why };
     vec![
-        Event::ChatStarted { interaction, conversation, queue: queue(), person: content() },
+        Event::ChatStarted {
+            interaction,
+            conversation,
+            queue: queue(),
+            person: content(),
+            skills: Default::default(),
+            marks: Default::default(),
+            previous: None,
+            preferred: None,
+        },
         Event::ChatOffered { interaction, agent: agent.clone(), offer, version: 2, deadline },
         Event::OfferAccepted { interaction, agent: agent.clone(), offer },
         Event::OfferRejected { interaction, agent: agent.clone(), offer },
@@ -298,6 +309,7 @@ fn about_chats(interaction: InteractionId, conversation: ConversationId) -> Vec<
             outcome: Outcome::Answered,
             agent: Some(agent),
             log: true,
+            service: Some(Default::default()),
         },
         Event::InteractionClosed {
             interaction,
@@ -305,6 +317,7 @@ fn about_chats(interaction: InteractionId, conversation: ConversationId) -> Vec<
             outcome: Outcome::Abandoned,
             agent: None,
             log: false,
+            service: None,
         },
     ]
 }

@@ -158,6 +158,7 @@ pub fn policy(dice: &mut Dice) -> TenantPolicy {
                 supervisor: false,
                 chat_capacity: 1 + dice.below(3) as u32,
                 crm_users: std::collections::BTreeMap::new(),
+                skills: Default::default(),
             },
         );
     }
@@ -310,7 +311,18 @@ fn wish(act: &Act, model: &Naive, n: u128) -> Option<(Actor, Wish)> {
                 .unwrap_or((InteractionId(Uuid::from_u128(n)), ConversationId(Uuid::from_u128(n + 10_000))));
             let queue = if *again && *q == 0 { queue_id("nowhere") } else { queue(*q) };
             let person = some_content(n + 20_000, 0);
-            (Actor::Customer { conversation }, Wish::StartChat { interaction, conversation, queue, person })
+            (
+                Actor::Customer { conversation },
+                Wish::StartChat {
+                    interaction,
+                    conversation,
+                    queue,
+                    person,
+                    skills: Default::default(),
+                    marks: Default::default(),
+                    previous: None,
+                },
+            )
         }
         Act::Answer(a, which, own) => {
             let whose = if *own { agent(*a) } else { agent(*a + 1) };
@@ -459,6 +471,7 @@ fn alter(policy: &mut TenantPolicy, change: u8) {
                 supervisor: false,
                 chat_capacity: 2,
                 crm_users: std::collections::BTreeMap::new(),
+                skills: Default::default(),
             };
             policy.agents.insert(agent(2), whole);
         }

@@ -217,8 +217,12 @@ impl Centre {
 
     fn settle(&mut self, events: &[Event]) {
         self.apply(events);
-        while let Some(event) = self.engine.route(self.now) {
-            self.apply(&[event]);
+        loop {
+            let follows = self.engine.route(self.now);
+            if follows.is_empty() {
+                return;
+            }
+            self.apply(&follows);
         }
     }
 
@@ -315,6 +319,75 @@ impl Centre {
             Event::DeliveryReported { interaction, connection, .. } => {
                 format!("{} delivery to {connection}", id(interaction))
             }
+            Event::HoursSet { .. } => "hours set".to_owned(),
+            Event::HoursTurned { schedule, open, next } => {
+                format!("{schedule} {}, turns {}", if *open { "open" } else { "closed" }, until(next))
+            }
+            Event::DayBegan { day } => format!("day {day}"),
+            Event::AvailabilityChanged { agent, channels, queues } => {
+                format!("{agent} available on {channels:?} for {queues:?}")
+            }
+            Event::NeedsRelaxed { interaction, steps } => format!("{} relaxed by {steps}", id(interaction)),
+            Event::DeclineForgotten { interaction, agent } => {
+                format!("{} may go to {agent} again", id(interaction))
+            }
+            Event::ChatOverflowed { interaction, from, to, why, .. } => {
+                let to = to.as_ref().map_or("the offline form", |queue| queue.as_str());
+                format!("{} overflowed from {from} to {to} ({why:?})", id(interaction))
+            }
+            Event::ChatTransferred { interaction, agent, to, .. } => {
+                format!("{} transferred by {agent} to {to}", id(interaction))
+            }
+            Event::TransferOffered { interaction, from, to, deadline, warm, .. } => {
+                let warm = if *warm { ", warm" } else { "" };
+                format!("{} transfer offered by {from} to {to}{warm}, for {}", id(interaction), at(deadline))
+            }
+            Event::TransferAccepted { interaction, from, to, warm, .. } => {
+                let warm = if *warm { ", warm" } else { "" };
+                format!("{} transfer from {from} accepted by {to}{warm}", id(interaction))
+            }
+            Event::TransferFailed { interaction, to, failed, .. } => {
+                format!("{} transfer to {to} failed ({failed:?})", id(interaction))
+            }
+            Event::HandedOver { interaction, from, to } => {
+                format!("{} handed over by {from} to {to}", id(interaction))
+            }
+            Event::GuestJoined { interaction, agent, guest } => {
+                format!("{} joined by {agent} ({guest:?})", id(interaction))
+            }
+            Event::GuestLeft { interaction, agent } => format!("{} left by {agent}", id(interaction)),
+            Event::Whispered { interaction, message, agent, .. } => {
+                format!("{} {message} whispered by {agent}", id(interaction))
+            }
+            Event::NoticeSent { interaction, notice, agent, .. } => {
+                let by = agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
+                format!("{} notice {notice:?}{by}", id(interaction))
+            }
+            Event::FileSent { interaction, message, from, media_type, .. } => {
+                format!("{} {message} {media_type} from {from:?}", id(interaction))
+            }
+            Event::Suggested { interaction, suggestion } => {
+                format!("{} suggested {suggestion:?}", id(interaction))
+            }
+            Event::HistoryShared { interaction, agent, expires_at, .. } => {
+                format!("{} shared by {agent}, for {}", id(interaction), at(expires_at))
+            }
+            Event::ChatReopened { interaction, agent } => {
+                format!("{} reopened with {agent}", id(interaction))
+            }
+            Event::CaseOpened { interaction, agent, .. } => {
+                format!("{} case opened by {agent}", id(interaction))
+            }
+            Event::AbuseFlagged { interaction, agent, blocked, .. } => {
+                format!("{} flagged by {agent}, blocked {blocked:?}", id(interaction))
+            }
+            Event::ScriptFilled { interaction, agent, .. } => {
+                format!("{} script filled by {agent}", id(interaction))
+            }
+            Event::SupervisorActed { supervisor, agent, reason, .. } => {
+                let whom = agent.as_ref().map_or(String::new(), |agent| format!(" on {agent}"));
+                format!("{supervisor} acted{whom}: {reason}")
+            }
         }
     }
 }
@@ -329,6 +402,7 @@ pub fn serving(queues: &[&str]) -> AgentPolicy {
         supervisor: false,
         chat_capacity: 3,
         crm_users: std::collections::BTreeMap::new(),
+        skills: Default::default(),
     }
 }
 
@@ -398,7 +472,15 @@ impl By<'_> {
     pub fn starts_in(self, name: &str) {
         let (interaction, conversation) = (chat(self.n), conversation(self.n));
         let person = ContentRef { id: ContentId(Uuid::from_u128(2_000 + self.n)), chars: 0, bytes: 0 };
-        self.wishes(Wish::StartChat { interaction, conversation, queue: queue(name), person });
+        self.wishes(Wish::StartChat {
+            interaction,
+            conversation,
+            queue: queue(name),
+            person,
+            skills: Default::default(),
+            marks: Default::default(),
+            previous: None,
+        });
     }
 
     pub fn accepts(self) {

@@ -282,6 +282,6 @@ fn who_the_customer_is_stands_beside_the_offer_before_it_is_accepted() {
     c.customer(1).starts();
     let id = c.engine.agent(&agent("anna")).unwrap().offered.unwrap();
     let offered = c.engine.chat(id).unwrap();
-    assert_eq!(offered.person.id.0.as_u128(), 2_001);
+    assert_eq!(offered.person.unwrap().id.0.as_u128(), 2_001);
     assert_eq!(c.engine.position(id), Some(1));
 }

@@ -178,7 +178,7 @@ fn a_rejected_chat_keeps_its_turn() {
     c.after(1);
     c.customer(2).starts();
     c.anna().rejects();
-    let waiting: Vec<_> = c.engine.queue_waiting(&queue("support")).collect();
+    let waiting: Vec<_> = c.engine.queue_waiting(&queue("support"));
     assert_eq!(waiting, [chat(1), chat(2)]);
     c.happened();
     c.anna().goes(Presence::Available);

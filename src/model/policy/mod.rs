@@ -1,7 +1,14 @@
 //! Policies: what a tenant's settings tell the engine. They enter it as a journaled command, so replay sees them too.
 
+mod queue;
+
+pub use queue::{
+    Attachments, Escalate, FullLimit, Inactivity, InactivityMode, Overflow, OverflowTo, QueuePolicy, Targets,
+    TransferUnavailable, WaitLimit, Wording,
+};
+
 use crate::crm::ConnectionInfo;
-use crate::ids::{AgentId, ConnectionId, QueueId};
+use crate::ids::{AgentId, ConnectionId, QueueId, SkillId};
 use crate::time::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +28,66 @@ pub struct TenantPolicy {
     pub break_reasons: Vec<String>,
     /// What calls do to chats.
     pub calls: CallPolicy,
+    /// Waiting this long weighs as much as one step of priority, over all queues (A11); `None` means that priority
+    /// always goes first.
+    pub ageing: Option<Millis>,
+    /// When an agent whose connection is gone counts as lost.
+    pub lease: Lease,
+    /// What statuses are called (A1).
+    pub labels: Labels,
+}
+
+/// Presence by lease (A8, A17). Both times count from the moment the agent's last panel was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Lease {
+    /// An open offer is withdrawn after this, if its own deadline has not come before.
+    pub grace: Millis,
+    /// The agent's chats return to their queues after this, and the agent is Offline.
+    pub lost_after: Millis,
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self { grace: Millis::secs(20), lost_after: Millis::secs(90) }
+    }
+}
+
+/// What a site calls the statuses (A1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Labels {
+    /// On a call.
+    pub on_call: String,
+    /// Has an active chat; some say "Busy".
+    pub handling_chat: String,
+    /// Has an active wrap-up; some say "Post Processing".
+    pub wrap_up: String,
+    /// Has an open offer.
+    pub offered: String,
+    /// Takes chats.
+    pub available: String,
+    /// At work, gets nothing.
+    pub on_break: String,
+    /// Finishes what is open.
+    pub stop_new: String,
+    /// Not at work.
+    pub offline: String,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self {
+            on_call: "On a call".into(),
+            handling_chat: "Handling a chat".into(),
+            wrap_up: "Wrap-up".into(),
+            offered: "Offered".into(),
+            available: "Available".into(),
+            on_break: "On Break".into(),
+            stop_new: "Stop New".into(),
+            offline: "Offline".into(),
+        }
+    }
 }
 
 /// One agent.
@@ -37,8 +104,11 @@ pub struct AgentPolicy {
     pub may_reject: bool,
     /// May act on other agents' chats.
     pub supervisor: bool,
-    /// How many unfinished chats at once (A5).
+    /// Units of unfinished chats at once (A5); a chat takes its queue's `units`, most often one.
     pub chat_capacity: u32,
+    /// What the agent can, and how well: 1 to 10.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skills: BTreeMap<SkillId, u8>,
     /// The agent's own user in each CRM, by connection, as the CRM identifies users.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub crm_users: BTreeMap<ConnectionId, String>,
@@ -84,12 +154,18 @@ pub enum OfferWhen {
 pub enum Strategy {
     /// Whoever has been without work longest.
     LongestIdle,
+    /// Whoever has the fewest units in hand, then whoever has been without work longest.
+    LeastLoaded,
+    /// Whoever had this visitor last, if free; else whoever has been without work longest.
+    Sticky,
 }
 
 /// How chats of a queue are classified (C1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Classification {
-    /// The codes to choose from; empty means free text only.
+    /// The codes to choose from, in the order shown; empty means free text only. A code of a tree is its path, with
+    /// ` / ` between the steps; only leaves are listed.
     pub codes: Vec<String>,
     /// More than one code may be chosen.
     pub several: bool,
@@ -97,8 +173,9 @@ pub struct Classification {
     pub mandatory: bool,
 }
 
-/// Wrap-up after a chat (C3, C4).
+/// Wrap-up after a chat (C3, C4, C8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct WrapUp {
     /// The countdown; `None` means no limit but the agent's own "complete".
     pub time: Option<Millis>,
@@ -106,60 +183,17 @@ pub struct WrapUp {
     pub extensions: u32,
     /// What one extension adds.
     pub extension: Millis,
+    /// From the end of the chat, parked too, but not during calls; then it completes by itself (C8). `None` never.
+    pub max: Option<Millis>,
 }
 
-/// One queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct QueuePolicy {
-    /// Name as shown.
-    pub name: String,
-    /// How chats are handed out.
-    pub delivery: Delivery,
-    /// Higher goes first (A11).
-    pub priority: i32,
-    /// How long an offer stands (A4).
-    pub accept_within: Millis,
-    /// How long an `auto` chat may lie unopened (A3).
-    pub unopened_after: Millis,
-    /// After a reject (A7).
-    pub after_reject: After,
-    /// After a missed offer (A7).
-    pub after_miss: After,
-    /// When a further chat may be presented (A5).
-    pub offer_when: OfferWhen,
-    /// Among whom (A11).
-    pub strategy: Strategy,
-    /// When the wait for a reply changes colour (B7).
-    pub reply_alert: Vec<Millis>,
-    /// Longest message of an agent, in characters (B9).
-    pub agent_chars_max: u32,
-    /// Longest message of a customer, in characters (B9).
-    pub customer_chars_max: u32,
-    /// Wrap-up.
-    pub wrap_up: WrapUp,
-    /// Classification.
-    pub classification: Classification,
-}
-
-impl QueuePolicy {
-    /// The defaults of the rule book under a name.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
+impl Default for WrapUp {
+    fn default() -> Self {
         Self {
-            name: name.to_owned(),
-            delivery: Delivery::Offer,
-            priority: 0,
-            accept_within: Millis::secs(30),
-            unopened_after: Millis::secs(60),
-            after_reject: After::OnBreak,
-            after_miss: After::OnBreak,
-            offer_when: OfferWhen::AllParked,
-            strategy: Strategy::LongestIdle,
-            reply_alert: vec![Millis::secs(45), Millis::secs(60)],
-            agent_chars_max: 5_000,
-            customer_chars_max: 500,
-            wrap_up: WrapUp { time: Some(Millis::secs(60)), extensions: 3, extension: Millis::secs(30) },
-            classification: Classification { codes: Vec::new(), several: false, mandatory: false },
+            time: Some(Millis::secs(60)),
+            extensions: 3,
+            extension: Millis::secs(30),
+            max: Some(Millis::secs(30 * 60)),
         }
     }
 }
@@ -200,7 +234,7 @@ pub enum CallLogs {
 }
 
 /// What calls do to chats, and what becomes of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CallPolicy {
     /// B4.
@@ -209,4 +243,8 @@ pub struct CallPolicy {
     pub after_call: AfterCall,
     /// E4.
     pub log: CallLogs,
+    /// Wrap-up after an answered call (E5); `None` for none.
+    pub wrap_up: Option<WrapUp>,
+    /// How calls are classified (E5).
+    pub classification: Classification,
 }

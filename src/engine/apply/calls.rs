@@ -1,0 +1,166 @@
+//! Calls, and what they do to their agents.
+
+use crate::state::{Call, CallState, Closed, ENDED_CALLS_MAX, EndedCall, Engine, Stage, Talk, WrapClock};
+use std::collections::{BTreeMap, BTreeSet};
+use tieline_model::crm::{Channel, Direction, Outcome};
+use tieline_model::{AgentId, CallId, ConversationId, InteractionId, Timestamp};
+
+impl Engine {
+    pub(super) fn call_known(
+        &mut self,
+        call: &CallId,
+        id: InteractionId,
+        conversation: ConversationId,
+        at: Timestamp,
+    ) {
+        self.call_ids.entry(call.clone()).or_insert(id);
+        self.calls.entry(id).or_insert_with(|| Call {
+            id,
+            call: call.clone(),
+            conversation,
+            queue: None,
+            numbers: None,
+            withheld: false,
+            direction: Direction::Inbound,
+            started_at: at,
+            state: CallState::Ringing { agents: BTreeSet::new() },
+            recording: None,
+            found: BTreeMap::new(),
+            codes: Vec::new(),
+            remarks: None,
+            script: None,
+        });
+    }
+
+    pub(super) fn rings_at(&mut self, id: InteractionId, agents: BTreeSet<AgentId>, at: Timestamp) {
+        self.call_leaves(id, at, |agent| !agents.contains(agent));
+        for agent in &agents {
+            self.with_agent(agent, |a| {
+                a.calls.insert(id);
+            });
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.state = CallState::Ringing { agents };
+        }
+    }
+
+    /// The call is no longer at those of its agents who are `done` with it.
+    fn call_leaves(&mut self, id: InteractionId, at: Timestamp, done: impl Fn(&AgentId) -> bool) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let gone: Vec<AgentId> = call.state.holders().into_iter().filter(|a| done(a)).collect();
+        for agent in gone {
+            let other = self.other_call(&agent, id);
+            let in_wrap_up = self.in_call_wrap_up(&agent);
+            self.with_agent(&agent, |a| {
+                a.calls.remove(&id);
+                a.talking = a.talking.filter(|i| *i != id).or(other);
+                a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty() || in_wrap_up);
+            });
+            self.maxima_follow_the_phone(&agent, at);
+        }
+    }
+
+    /// Whether the agent's active item is the wrap-up of a call.
+    pub(crate) fn in_call_wrap_up(&self, agent: &AgentId) -> bool {
+        let active = self.agents.get(agent).and_then(|a| a.active).and_then(|id| self.chats.get(&id));
+        active.is_some_and(|item| item.channel == Channel::Call)
+    }
+
+    /// An agent has dialled or answered.
+    pub(super) fn on_the_phone(&mut self, id: InteractionId, state: CallState, at: Timestamp) {
+        let Some(agent) = state.on_the_phone().cloned() else { return };
+        self.call_leaves(id, at, |other| *other != agent);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.state = state;
+        }
+        self.with_agent(&agent, |a| {
+            a.calls.insert(id);
+            a.talking = Some(id);
+        });
+        self.maxima_follow_the_phone(&agent, at);
+    }
+
+    /// The hard maxima of an agent's wrap-ups stand still while the agent is on the phone (C8).
+    fn maxima_follow_the_phone(&mut self, agent: &AgentId, at: Timestamp) {
+        let Some(state) = self.agents.get(agent) else { return };
+        let talking = state.talking.is_some();
+        let inbox: Vec<InteractionId> = state.inbox.iter().copied().collect();
+        for id in inbox {
+            self.with_chat(id, |c| {
+                let Stage::Owned { talk: Talk::WrapUp { max, .. }, .. } = &mut c.stage else { return };
+                *max = match (*max, talking) {
+                    (WrapClock::Running { deadline }, true) => {
+                        WrapClock::Stopped { left: deadline.since(at) }
+                    }
+                    (WrapClock::Stopped { left }, false) => WrapClock::Running { deadline: at + left },
+                    (same, _) => same,
+                };
+            });
+        }
+    }
+
+    /// Another call that the agent is on, if there is one.
+    fn other_call(&self, agent: &AgentId, but: InteractionId) -> Option<InteractionId> {
+        let calls = self.agents.get(agent)?.calls.iter();
+        calls.copied().filter(|id| *id != but).find(|id| {
+            let call = self.calls.get(id);
+            call.is_some_and(|call| call.state.on_the_phone() == Some(agent))
+        })
+    }
+
+    pub(super) fn call_over(&mut self, call: &CallId, id: InteractionId, at: Timestamp) {
+        self.call_leaves(id, at, |_| true);
+        if let Some(over) = self.calls.remove(&id) {
+            if let Some(agent) = over.state.on_the_phone() {
+                self.with_agent(agent, |a| a.idle_since = at);
+            }
+            let ended = EndedCall {
+                interaction: id,
+                conversation: over.conversation,
+                direction: over.direction,
+                numbers: over.numbers,
+                recording: over.recording,
+                log: false,
+            };
+            self.ended.insert(call.clone(), ended);
+        }
+        self.call_ids.remove(call);
+        self.ended_calls.push_back(call.clone());
+        if self.ended_calls.len() > ENDED_CALLS_MAX
+            && let Some(oldest) = self.ended_calls.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+    }
+
+    /// A call that has ended is logged: late facts of it are too, and its agent sees where the log stands.
+    pub(super) fn call_logged(
+        &mut self,
+        id: InteractionId,
+        agent: Option<&AgentId>,
+        outcome: Outcome,
+        at: Timestamp,
+    ) {
+        // The one that has just ended is the last, so that looking from there finds it at once.
+        let ended =
+            self.ended_calls.iter().rev().find(|c| self.ended.get(*c).is_some_and(|e| e.interaction == id));
+        let Some(call) = ended.cloned().and_then(|call| self.ended.get_mut(&call)) else { return };
+        call.log = true;
+        let (person, direction) = (call.numbers, call.direction);
+        let (Some(agent), false) = (agent.cloned(), self.closed.contains_key(&id)) else { return };
+        let deliveries = BTreeMap::new();
+        let call = Some(direction);
+        self.list(id, Closed { agent, person, call, at, outcome, not_classified: false, deliveries });
+    }
+}
+
+impl Call {
+    /// When an agent answered it, or the customer did whom an agent had dialled.
+    #[must_use]
+    pub fn answered_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            CallState::Answered { at, .. } => Some(*at),
+            CallState::Ringing { .. } | CallState::Dialled { .. } => None,
+        }
+    }
+}

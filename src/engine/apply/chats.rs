@@ -1,0 +1,340 @@
+//! A chat's way from its start to its end: line, inbox, words.
+
+use crate::state::{Chat, Engine, QueueFigures, Silence, Stage, Talk, WrapClock};
+use tieline_model::command::Notice;
+use tieline_model::content::ContentRef;
+use tieline_model::crm::{Channel, Side};
+use tieline_model::event::{Guest, ParkedBy, ReturnedWhy, Suggestion};
+use tieline_model::live::Place;
+use tieline_model::policy::InactivityMode;
+use tieline_model::{AgentId, InteractionId, Millis, QueueId, Timestamp};
+
+impl Engine {
+    pub(super) fn started(&mut self, chat: Chat) {
+        let id = chat.id;
+        if let Some(queue) = &chat.queue {
+            self.figures.entry(queue.clone()).or_default().today.came += 1;
+        }
+        self.chats.insert(id, chat);
+        self.chat_due(id);
+        self.line_up(id);
+    }
+
+    pub(super) fn overflowed(
+        &mut self,
+        id: InteractionId,
+        from: &QueueId,
+        to: Option<&QueueId>,
+        deadline: Option<Timestamp>,
+        at: Timestamp,
+    ) {
+        self.move_chat(id, |c| {
+            c.visited.insert(from.clone());
+            match to {
+                Some(queue) => enter(c, queue, at),
+                None => c.stage = Stage::Form { deadline: deadline.unwrap_or(at) },
+            }
+        });
+        self.figures.entry(from.clone()).or_default().today.overflowed += 1;
+        if let Some(queue) = to {
+            self.figures.entry(queue.clone()).or_default().today.came += 1;
+        }
+    }
+
+    /// Into an inbox.
+    pub(super) fn own(
+        &mut self,
+        id: InteractionId,
+        agent: &AgentId,
+        place: Place,
+        unopened_deadline: Option<Timestamp>,
+        at: Timestamp,
+    ) {
+        let unopened_since = (place == Place::New).then_some(at);
+        let talk = Talk::Open { unopened_deadline, unopened_since };
+        self.move_chat(id, |c| {
+            c.stage = Stage::Owned { agent: agent.clone(), place, talk };
+            c.ahead = false;
+            c.declined.clear();
+        });
+        self.with_agent(agent, |a| {
+            a.inbox.insert(id);
+        });
+    }
+
+    pub(super) fn returned(&mut self, id: InteractionId, agent: &AgentId, why: ReturnedWhy, at: Timestamp) {
+        let ahead = match why {
+            ReturnedWhy::AgentLost | ReturnedWhy::Supervisor => true,
+            ReturnedWhy::Unopened | ReturnedWhy::AgentOffline => false,
+        };
+        let retry = self.retry_decliner_at(id, at);
+        self.move_chat(id, |c| {
+            connecting_until(c, at);
+            c.stage = Stage::Waiting;
+            c.ahead |= ahead;
+            c.silence = None;
+            c.suggested.clear();
+            if why == ReturnedWhy::Unopened {
+                c.declined.insert(agent.clone(), retry);
+            }
+        });
+        self.let_go(id, agent, at);
+        if why == ReturnedWhy::Unopened {
+            self.with_agent(agent, |a| a.today.missed += 1);
+        }
+    }
+
+    pub(super) fn transferred(&mut self, id: InteractionId, agent: &AgentId, to: &QueueId, at: Timestamp) {
+        self.move_chat(id, |c| {
+            enter(c, to, at);
+            c.preferred = None;
+            c.silence = None;
+            c.suggested.clear();
+            c.visited.clear();
+        });
+        self.let_go(id, agent, at);
+        self.with_agent(agent, |a| a.today.transferred += 1);
+        self.figures.entry(to.clone()).or_default().today.came += 1;
+    }
+
+    /// Out of an inbox.
+    pub(super) fn let_go(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
+        self.with_agent(agent, |a| {
+            a.inbox.remove(&id);
+            a.active = a.active.filter(|i| *i != id);
+            a.parked_by_call = a.parked_by_call.filter(|i| *i != id);
+            a.idle_since = at;
+        });
+    }
+
+    pub(super) fn joined(&mut self, id: InteractionId, agent: &AgentId, guest: Guest) {
+        self.with_chat(id, |c| {
+            c.guests.insert(agent.clone(), guest);
+        });
+        self.with_agent(agent, |a| {
+            a.guest_at.insert(id, guest);
+        });
+    }
+
+    pub(super) fn left_chat(&mut self, id: InteractionId, agent: &AgentId) {
+        self.with_chat(id, |c| {
+            c.guests.remove(agent);
+        });
+        self.with_agent(agent, |a| {
+            a.guest_at.remove(&id);
+        });
+    }
+
+    pub(super) fn activated(
+        &mut self,
+        id: InteractionId,
+        agent: &AgentId,
+        deadline: Option<Timestamp>,
+        at: Timestamp,
+    ) {
+        let mut first = false;
+        self.with_chat(id, |c| {
+            connecting_until(c, at);
+            let Stage::Owned { place, talk, .. } = &mut c.stage else { return };
+            *place = Place::Active;
+            match talk {
+                Talk::Open { unopened_deadline, unopened_since } => {
+                    (*unopened_deadline, *unopened_since) = (None, None);
+                    first = true;
+                }
+                Talk::WrapUp { seen, clock, .. } => {
+                    *seen = true;
+                    *clock = deadline.map_or(*clock, |deadline| WrapClock::Running { deadline });
+                }
+            }
+        });
+        if first {
+            self.in_hand(id, agent, at);
+        }
+        self.with_agent(agent, |a| {
+            a.active = Some(id);
+            a.parked_by_call = None;
+        });
+    }
+
+    pub(super) fn parked(
+        &mut self,
+        id: InteractionId,
+        agent: &AgentId,
+        by: ParkedBy,
+        left: Option<Millis>,
+        at: Timestamp,
+    ) {
+        self.with_chat(id, |c| {
+            let Stage::Owned { place, talk, .. } = &mut c.stage else { return };
+            *place = Place::Parked;
+            if let (Talk::WrapUp { clock, .. }, Some(left)) = (talk, left) {
+                *clock = WrapClock::Stopped { left };
+            }
+        });
+        self.with_agent(agent, |a| {
+            a.active = a.active.filter(|i| *i != id);
+            a.idle_since = at;
+            if by == ParkedBy::Call {
+                a.parked_by_call = Some(id);
+            }
+        });
+    }
+
+    /// An agent has a chat in hand, perhaps for the first time: connecting is over (B17), and the queue has moved (A13).
+    pub(super) fn in_hand(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
+        let Some(chat) = self.chats.get(&id) else { return };
+        if chat.answered_at.is_some() || chat.channel == Channel::Call {
+            return;
+        }
+        let queue = chat.queue.clone();
+        self.with_chat(id, |c| {
+            c.answered_at = Some(at);
+            c.service.waited = at.since(c.started_at);
+        });
+        self.with_agent(agent, |a| a.today.chats += 1);
+        let Some(queue) = queue else { return };
+        let others_wait = self.in_line(&queue) > 0;
+        let target = self.policy.queues.get(&queue).map(|q| q.targets.connect);
+        let connecting = self.chats.get(&id).map(|c| c.service.connecting);
+        let figures = self.figures.entry(queue).or_default();
+        figures.today.answered += 1;
+        figures.today.connected_in_time += u32::from(connecting <= target);
+        moved_on(figures, others_wait, at);
+    }
+
+    /// Somebody wrote or sent something: who owes the reply now, and how long it took (B7, B8, B17).
+    pub(super) fn said(&mut self, id: InteractionId, from: Side, agent: Option<&AgentId>, at: Timestamp) {
+        let Some(chat) = self.chats.get(&id) else { return };
+        let rules = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+        let target = rules.map(|q| q.targets.reply);
+        let nudge_at =
+            rules.filter(|q| q.inactivity.mode != InactivityMode::Off).map(|q| at + q.inactivity.nudge_after);
+        let owned = matches!(chat.stage, Stage::Owned { .. });
+        let mut answered = None;
+        self.with_chat(id, |c| match from {
+            Side::Customer => {
+                c.unanswered_since = c.unanswered_since.or(Some(at));
+                c.silence = None;
+                c.suggested.remove(&Suggestion::Nudge);
+                c.suggested.remove(&Suggestion::End);
+            }
+            Side::Agent => {
+                if let Some(since) = c.unanswered_since.take() {
+                    let took = at.since(since);
+                    let in_time = Some(took) <= target;
+                    c.service.replies += 1;
+                    c.service.replies_in_time += u32::from(in_time);
+                    c.service.longest_reply = c.service.longest_reply.max(took);
+                    answered = Some(in_time);
+                }
+                c.silence =
+                    nudge_at.filter(|_| owned).map(|at| Silence { nudged: false, deadline: Some(at) });
+                c.suggested.remove(&Suggestion::Nudge);
+                c.suggested.remove(&Suggestion::End);
+            }
+            Side::System => {}
+        });
+        if let (Some(in_time), Some(agent)) = (answered, agent) {
+            self.with_agent_figures(agent, |today| {
+                today.replies += 1;
+                today.replies_in_time += u32::from(in_time);
+            });
+        }
+    }
+
+    /// Counts without touching what routing looks at.
+    fn with_agent_figures(&mut self, agent: &AgentId, change: impl FnOnce(&mut crate::state::AgentDay)) {
+        if let Some(agent) = self.agents.get_mut(agent) {
+            change(&mut agent.today);
+        }
+    }
+
+    /// A nudge starts the second stretch of silence (B8).
+    pub(super) fn noticed(&mut self, id: InteractionId, notice: Notice, at: Timestamp) {
+        let Some(chat) = self.chats.get(&id) else { return };
+        let rules = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+        let end_at = rules.map_or(at, |q| at + q.inactivity.end_after);
+        match notice {
+            Notice::Nudge => self.with_chat(id, |c| {
+                c.suggested.remove(&Suggestion::Nudge);
+                if let Some(silence) = &mut c.silence {
+                    *silence = Silence { nudged: true, deadline: Some(end_at) };
+                }
+            }),
+            Notice::Closing
+            | Notice::FewMinutes
+            | Notice::Transferred
+            | Notice::AgentLost
+            | Notice::Overflowed
+            | Notice::Offline => {}
+        }
+    }
+
+    pub(super) fn suggested(&mut self, id: InteractionId, suggestion: Suggestion) {
+        self.with_chat(id, |c| {
+            c.suggested.insert(suggestion);
+            match (suggestion, &mut c.silence) {
+                (Suggestion::Nudge | Suggestion::End, Some(silence)) => silence.deadline = None,
+                (Suggestion::Nudge | Suggestion::End, None) | (Suggestion::OpenCase, _) => {}
+            }
+        });
+    }
+
+    pub(super) fn classified(&mut self, id: InteractionId, codes: &[String], remarks: Option<ContentRef>) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            codes.clone_into(&mut call.codes);
+            call.remarks = remarks.or(call.remarks);
+        }
+        self.with_chat(id, |c| {
+            codes.clone_into(&mut c.codes);
+            c.remarks = remarks.or(c.remarks);
+        });
+    }
+
+    /// Until when an agent who declines this chat now is left out for it (A9).
+    pub(super) fn retry_decliner_at(&self, id: InteractionId, at: Timestamp) -> Timestamp {
+        let queue = self.chats.get(&id).and_then(|c| c.queue.as_ref());
+        queue.and_then(|q| self.policy.queues.get(q)).map_or(at, |q| at + q.retry_decliner_after)
+    }
+}
+
+/// Into a queue's line.
+fn enter(chat: &mut Chat, queue: &QueueId, at: Timestamp) {
+    chat.queue = Some(queue.clone());
+    chat.stage = Stage::Waiting;
+    chat.entered_at = at;
+    chat.relaxed = 0;
+    chat.declined.clear();
+}
+
+/// Waiting while an agent was free for it counts as connecting (B17).
+pub(super) fn connecting_until(chat: &mut Chat, at: Timestamp) {
+    if chat.answered_at.is_some() {
+        return;
+    }
+    let since = match &chat.stage {
+        Stage::Offered(offer) => Some(offer.at),
+        Stage::Owned { talk: Talk::Open { unopened_since, .. }, .. } => *unopened_since,
+        Stage::Owned { talk: Talk::WrapUp { .. }, .. } | Stage::Waiting | Stage::Form { .. } => None,
+    };
+    if let Some(since) = since {
+        chat.service.connecting.0 += at.since(since).0;
+    }
+}
+
+/// How much a new interval counts in the typical one: an eighth.
+const PACE_SHARE: u64 = 8;
+
+/// A chat was taken out of the line by an agent. Only intervals in which others waited say how fast the line moves.
+fn moved_on(figures: &mut QueueFigures, others_wait: bool, at: Timestamp) {
+    let interval = figures.taken_at.map(|before| at.since(before));
+    figures.taken_at = others_wait.then_some(at);
+    if let Some(interval) = interval {
+        figures.pace = Some(
+            figures
+                .pace
+                .map_or(interval, |pace| Millis((pace.0 * (PACE_SHARE - 1) + interval.0) / PACE_SHARE)),
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Offers, and transfers to an agent, which are offers too.
+
+use super::chats::connecting_until;
+use crate::state::{Engine, Offer, OfferFate, PAST_OFFERS_MAX, Stage, Talk, Transfer};
+use tieline_model::event::TransferFailed;
+use tieline_model::live::Place;
+use tieline_model::{AgentId, InteractionId, Timestamp};
+
+impl Engine {
+    pub(super) fn offered(&mut self, id: InteractionId, offer: Offer, version: u32) {
+        let agent = offer.agent.clone();
+        self.offers.insert(offer.id, id);
+        self.move_chat(id, |c| {
+            c.stage = Stage::Offered(offer);
+            c.version = version;
+        });
+        self.with_agent(&agent, |a| a.offered = Some(id));
+    }
+
+    pub(super) fn accepted(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
+        self.offer_over(id, OfferFate::Accepted, at);
+        self.own(id, agent, Place::Active, None, at);
+        self.in_hand(id, agent, at);
+        self.with_agent(agent, |a| a.active = Some(id));
+    }
+
+    pub(super) fn offer_over(&mut self, id: InteractionId, fate: OfferFate, at: Timestamp) {
+        let Some(Stage::Offered(offer)) = self.chats.get(&id).map(|c| &c.stage) else { return };
+        let offer = offer.clone();
+        let declined = match fate {
+            OfferFate::Rejected | OfferFate::Missed => Some(self.retry_decliner_at(id, at)),
+            OfferFate::Accepted | OfferFate::Withdrawn => None,
+        };
+        let agent = offer.agent.clone();
+        self.move_chat(id, |c| {
+            connecting_until(c, at);
+            c.stage = Stage::Waiting;
+            if let Some(until) = declined {
+                c.declined.insert(agent.clone(), until);
+            }
+        });
+        self.remember_offer(id, &offer, fate, at);
+    }
+
+    /// Keeps an offer's fate for a late answer, and frees its agent.
+    fn remember_offer(&mut self, id: InteractionId, offer: &Offer, fate: OfferFate, at: Timestamp) {
+        let mut forgotten = Vec::new();
+        self.with_chat(id, |c| {
+            c.past_offers.push_back((offer.id, offer.agent.clone(), fate));
+            while c.past_offers.len() > PAST_OFFERS_MAX {
+                forgotten.extend(c.past_offers.pop_front());
+            }
+        });
+        for (offer, _, _) in forgotten {
+            self.offers.remove(&offer);
+        }
+        self.with_agent(&offer.agent, |a| {
+            a.offered = None;
+            match fate {
+                OfferFate::Accepted | OfferFate::Rejected | OfferFate::Missed => a.idle_since = at,
+                // Nobody's doing; it must not cost the agent's place among the idle (A10).
+                OfferFate::Withdrawn => {}
+            }
+        });
+    }
+
+    pub(super) fn transfer_offered(&mut self, id: InteractionId, transfer: Transfer) {
+        let agent = transfer.offer.agent.clone();
+        self.offers.insert(transfer.offer.id, id);
+        self.with_chat(id, |c| c.transfer = Some(transfer));
+        self.with_agent(&agent, |a| a.offered = Some(id));
+    }
+
+    pub(super) fn transfer_over(&mut self, id: InteractionId, fate: OfferFate, at: Timestamp) {
+        let Some(transfer) = self.chats.get(&id).and_then(|c| c.transfer.clone()) else { return };
+        self.with_chat(id, |c| c.transfer = None);
+        self.remember_offer(id, &transfer.offer, fate, at);
+    }
+
+    pub(super) fn transfer_failed(
+        &mut self,
+        id: InteractionId,
+        to: &AgentId,
+        failed: TransferFailed,
+        at: Timestamp,
+    ) {
+        let fate = match failed {
+            TransferFailed::Rejected => OfferFate::Rejected,
+            TransferFailed::Missed => OfferFate::Missed,
+            TransferFailed::Withdrawn { .. } => OfferFate::Withdrawn,
+        };
+        self.transfer_over(id, fate, at);
+        match failed {
+            TransferFailed::Rejected => self.with_agent(to, |a| a.today.rejected += 1),
+            TransferFailed::Missed => self.with_agent(to, |a| a.today.missed += 1),
+            TransferFailed::Withdrawn { .. } => {}
+        }
+    }
+
+    /// From one inbox into another, where it is active.
+    pub(super) fn handed_over(&mut self, id: InteractionId, from: &AgentId, to: &AgentId, at: Timestamp) {
+        self.with_chat(id, |c| {
+            let talk = Talk::Open { unopened_deadline: None, unopened_since: None };
+            c.stage = Stage::Owned { agent: to.clone(), place: Place::Active, talk };
+            c.suggested.clear();
+        });
+        self.let_go(id, from, at);
+        self.with_agent(from, |a| a.today.transferred += 1);
+        let further = self.chats.get(&id).is_some_and(|c| c.answered_at.is_some());
+        self.in_hand(id, to, at);
+        self.with_agent(to, |a| {
+            a.inbox.insert(id);
+            a.active = Some(id);
+            a.parked_by_call = None;
+            a.today.chats += u32::from(further);
+        });
+    }
+}

@@ -1,0 +1,245 @@
+//! Handing a chat on (B12): to a queue at once, to an agent as an offer, warm with a second agent.
+
+use super::{Decision, Owned, presence_name};
+use crate::index::RuledOut;
+use crate::state::{Chat, Engine, Stage, Talk};
+use tieline_model::command::{Notice, TransferTo};
+use tieline_model::content::ContentRef;
+use tieline_model::event::{Guest, ParkedBy, ReturnedWhy, TransferFailed, WithdrawnWhy};
+use tieline_model::policy::TransferUnavailable;
+use tieline_model::{AgentId, Code, Event, InteractionId, OfferId, QueueId, Refusal, Timestamp};
+
+/// Longest note, in characters.
+const NOTE_CHARS_MAX: u32 = 2_000;
+
+impl Engine {
+    pub(super) fn transfer(
+        &self,
+        now: Timestamp,
+        agent: &AgentId,
+        id: InteractionId,
+        to: &TransferTo,
+        note: Option<ContentRef>,
+        confirmed: bool,
+    ) -> Decision {
+        let Owned { chat, talk } = self.own_chat(agent, id)?;
+        if matches!(talk, Talk::WrapUp { .. }) {
+            return Err(Refusal::new(Code::WrongState, "the chat has ended; a wrap-up is not transferred"));
+        }
+        if chat.transfer.is_some() {
+            let message = "a transfer of this chat waits for its answer; take it back first";
+            return Err(Refusal::new(Code::WrongState, message));
+        }
+        if note.is_some_and(|note| note.chars > NOTE_CHARS_MAX) {
+            let message = format!("the note may have {NOTE_CHARS_MAX} characters; shorten it");
+            return Err(Refusal::new(Code::TooLong, message).field("note").limit(u64::from(NOTE_CHARS_MAX)));
+        }
+        match to {
+            TransferTo::Queue { queue } => {
+                let mut events = self.transfer_to_queue(chat, agent, queue, note, confirmed)?;
+                events.extend(self.wish_after_leaving(now, agent, id));
+                Ok(events)
+            }
+            TransferTo::Agent { agent: to, warm } => {
+                self.may_be_handed(chat, agent, to)?;
+                let within = self.queue_policy(chat)?.accept_within;
+                Ok(vec![Event::TransferOffered {
+                    interaction: id,
+                    from: agent.clone(),
+                    to: to.clone(),
+                    offer: OfferId(self.mint()),
+                    deadline: now + within,
+                    note,
+                    warm: *warm,
+                }])
+            }
+        }
+    }
+
+    fn transfer_to_queue(
+        &self,
+        chat: &Chat,
+        agent: &AgentId,
+        queue: &QueueId,
+        note: Option<ContentRef>,
+        confirmed: bool,
+    ) -> Decision {
+        let none = || Refusal::new(Code::NotFound, "there is no queue of this name").field("to.queue");
+        let policy = self.policy.queues.get(queue).ok_or_else(none)?;
+        let full = policy.overflow.full.as_ref().is_some_and(|full| self.in_line(queue) >= full.chats);
+        let trouble = if !self.is_open(policy) {
+            Some("closed")
+        } else if !self.is_staffed(queue) {
+            Some("without an agent at work")
+        } else if full {
+            Some("full")
+        } else {
+            None
+        };
+        if let Some(trouble) = trouble {
+            let name = &policy.name;
+            match policy.transfer_unavailable {
+                TransferUnavailable::Allow => {}
+                TransferUnavailable::Ask if confirmed => {}
+                TransferUnavailable::Ask => {
+                    let message = format!("{name} is {trouble}; confirm to send the chat there all the same");
+                    return Err(Refusal::new(Code::NeedsConfirmation, message).field("to.queue"));
+                }
+                TransferUnavailable::Refuse => {
+                    let message = format!("{name} is {trouble}; choose another queue or an agent");
+                    return Err(Refusal::new(Code::TargetUnavailable, message).field("to.queue"));
+                }
+            }
+        }
+        let mut events = self.guests_leave(chat);
+        let (interaction, agent, to) = (chat.id, agent.clone(), queue.clone());
+        events.push(Event::ChatTransferred { interaction, agent, to, note });
+        events.extend(self.notice(chat, Notice::Transferred, None));
+        Ok(events)
+    }
+
+    /// Whether an agent may be offered a transfer: as any chat of the queue, but what the agent works on does not
+    /// matter, for a colleague asks.
+    fn may_be_handed(&self, chat: &Chat, from: &AgentId, to: &AgentId) -> Result<(), Refusal> {
+        let none = || Refusal::new(Code::NotFound, "there is no agent of this name").field("to.agent");
+        let policy = self.policy.agents.get(to).ok_or_else(none)?;
+        if from == to {
+            return Err(Refusal::new(Code::Invalid, "the chat is yours already").field("to.agent"));
+        }
+        if chat.guests.contains_key(to) {
+            let message = "this agent is at the chat already; hand it over";
+            return Err(Refusal::new(Code::WrongState, message).field("to.agent"));
+        }
+        let state = self.agent_state(to);
+        let queue = chat.queue.as_ref().and_then(|id| Some((id, self.policy.queues.get(id)?)));
+        let Some((queue, rules)) = queue else { return Err(none()) };
+        let name = &policy.name;
+        let ruled_out = self.ruled_out(&state, policy, queue, rules, self.units_in_hand(&state));
+        let why = match ruled_out {
+            None | Some(RuledOut::AtWork) => return Ok(()),
+            // Being available for some queues only is about what comes by itself.
+            Some(RuledOut::NotAvailableHere)
+                if state.channels.contains(&tieline_model::crm::Channel::Chat) =>
+            {
+                return Ok(());
+            }
+            Some(RuledOut::Presence) => format!("{name} is {}", presence_name(&state.presence)),
+            Some(RuledOut::NotConnected) => format!("{name} is not at a panel"),
+            Some(RuledOut::Wish) => format!("{name} takes no more chats"),
+            Some(RuledOut::NotAvailableHere) => format!("{name} takes no chats"),
+            Some(RuledOut::UnderOffer) => format!("{name} is being offered another chat"),
+            Some(RuledOut::OnCall) => format!("{name} is on a call"),
+            Some(RuledOut::AtCapacity) => format!("{name} has no capacity left"),
+        };
+        let message = format!("{why}; choose another agent, or a queue");
+        Err(Refusal::new(Code::TargetUnavailable, message).field("to.agent"))
+    }
+
+    pub(super) fn cancel_transfer(&self, agent: &AgentId, id: InteractionId) -> Decision {
+        let Owned { chat, .. } = self.own_chat(agent, id)?;
+        Ok(self.transfer_cancelled(chat, WithdrawnWhy::TransferCancelled).into_iter().collect())
+    }
+
+    /// An open transfer of the chat comes to nothing.
+    pub(super) fn transfer_cancelled(&self, chat: &Chat, why: WithdrawnWhy) -> Option<Event> {
+        self.transfer_fails(chat, TransferFailed::Withdrawn { why })
+    }
+
+    pub(super) fn transfer_fails(&self, chat: &Chat, failed: TransferFailed) -> Option<Event> {
+        let transfer = chat.transfer.as_ref()?;
+        let from = self.owner(chat.id)?.clone();
+        let (to, offer) = (transfer.offer.agent.clone(), transfer.offer.id);
+        Some(Event::TransferFailed { interaction: chat.id, from, to, offer, failed })
+    }
+
+    /// A transfer is accepted: cold, the chat moves and is active there; warm, the agent joins.
+    pub(super) fn accept_transfer(&self, now: Timestamp, chat: &Chat, to: &AgentId) -> Vec<Event> {
+        let (Some(transfer), Some(from)) = (&chat.transfer, self.owner(chat.id)) else { return Vec::new() };
+        let accepted = Event::TransferAccepted {
+            interaction: chat.id,
+            from: from.clone(),
+            to: to.clone(),
+            offer: transfer.offer.id,
+            warm: transfer.warm,
+        };
+        if transfer.warm {
+            return vec![accepted];
+        }
+        let mut events = self.guests_leave(chat);
+        events.extend(self.park_active(now, to, ParkedBy::Activation, None));
+        events.push(accepted);
+        events.extend(self.notice(chat, Notice::Transferred, None));
+        events.extend(self.wish_after_leaving(now, from, chat.id));
+        events
+    }
+
+    pub(super) fn hand_over(
+        &self,
+        now: Timestamp,
+        agent: &AgentId,
+        id: InteractionId,
+        to: &AgentId,
+    ) -> Decision {
+        let Owned { chat, talk } = self.own_chat(agent, id)?;
+        if matches!(talk, Talk::WrapUp { .. }) {
+            return Err(Refusal::new(Code::WrongState, "the chat has ended; a wrap-up is not transferred"));
+        }
+        if !chat.guests.contains_key(to) {
+            let message = "this agent has not joined the chat; transfer it instead";
+            return Err(Refusal::new(Code::WrongState, message).field("agent"));
+        }
+        let mut events: Vec<Event> =
+            self.transfer_cancelled(chat, WithdrawnWhy::TransferCancelled).into_iter().collect();
+        let others = chat.guests.keys().filter(|guest| *guest != to);
+        events.extend(others.map(|guest| Event::GuestLeft { interaction: id, agent: guest.clone() }));
+        events.extend(self.park_active(now, to, ParkedBy::Activation, None));
+        events.push(Event::HandedOver { interaction: id, from: agent.clone(), to: to.clone() });
+        events.extend(self.notice(chat, Notice::Transferred, None));
+        events.extend(self.wish_after_leaving(now, agent, id));
+        Ok(events)
+    }
+
+    /// A pending wish comes due when the active item has gone elsewhere (A1).
+    fn wish_after_leaving(&self, now: Timestamp, agent: &AgentId, id: InteractionId) -> Vec<Event> {
+        let state = self.agent_state(agent);
+        if state.talking.is_some() || state.active.is_some_and(|active| active != id) {
+            return Vec::new();
+        }
+        self.grant_wish(now, agent, Some(id))
+    }
+
+    pub(super) fn leave_chat(&self, agent: &AgentId, id: InteractionId) -> Decision {
+        let joined = self.chats.get(&id).is_some_and(|chat| chat.guests.contains_key(agent));
+        if !joined {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::GuestLeft { interaction: id, agent: agent.clone() }])
+    }
+
+    /// Everybody who had joined a chat leaves it, and an open transfer of it comes to nothing.
+    pub(crate) fn guests_leave(&self, chat: &Chat) -> Vec<Event> {
+        let interaction = chat.id;
+        chat.guests.keys().map(|agent| Event::GuestLeft { interaction, agent: agent.clone() }).collect()
+    }
+
+    /// An agent leaves all chats of others.
+    pub(super) fn leave_as_guest(&self, agent: &AgentId) -> Vec<Event> {
+        let state = self.agent_state(agent);
+        let at = state.guest_at.keys();
+        at.map(|id| Event::GuestLeft { interaction: *id, agent: agent.clone() }).collect()
+    }
+
+    /// A chat in progress goes from its agent back to its queue.
+    pub(crate) fn give_back(&self, chat: &Chat, agent: &AgentId, why: ReturnedWhy) -> Vec<Event> {
+        let mut events: Vec<Event> =
+            self.transfer_cancelled(chat, WithdrawnWhy::TransferCancelled).into_iter().collect();
+        events.extend(self.guests_leave(chat));
+        events.push(Event::ChatReturned { interaction: chat.id, agent: agent.clone(), why });
+        events
+    }
+
+    /// Whether a consulted agent may still be counted on; a supervisor who joined is one too.
+    pub(super) fn is_guest(&self, chat: &Chat, agent: &AgentId) -> Option<Guest> {
+        chat.guests.get(agent).copied().filter(|_| matches!(chat.stage, Stage::Owned { .. }))
+    }
+}
