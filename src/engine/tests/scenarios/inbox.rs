@@ -200,7 +200,7 @@ fn an_end_by_the_customer_stays_until_seen() {
     let mut c = two_chats();
     c.anna().cannot(Code::WrongState, |anna| anna.sees_end(1));
     c.customer(1).ends(1);
-    c.after(3_600);
+    c.after(1_700);
     assert!(matches!(c.seen(1).stage, Stage::Owned { place: Place::Parked, .. }), "a parked one waits");
     c.happened();
     c.anna().sees_end(1);

@@ -180,6 +180,7 @@ fn a_rejected_chat_keeps_its_turn() {
     c.anna().rejects();
     let waiting: Vec<_> = c.engine.queue_waiting(&queue("support"));
     assert_eq!(waiting, [chat(1), chat(2)]);
+    c.after(30);
     c.happened();
     c.anna().goes(Presence::Available);
     assert_eq!(c.happened().last().unwrap(), "#1 offered to anna, v2, for 30000");

@@ -86,7 +86,10 @@ fn presence_is_untouched_by_wrap_up_and_a_wish_applies_at_zero() {
 // proves C3
 #[test]
 fn without_a_countdown_wrap_up_lasts_until_completed() {
-    let mut c = Centre::with(|p| support(p).wrap_up.time = None);
+    let mut c = Centre::with(|p| {
+        support(p).wrap_up.time = None;
+        support(p).wrap_up.max = None;
+    });
     c.customer(1).starts();
     c.anna().accepts();
     c.anna().ends(1);
@@ -139,7 +142,7 @@ fn parking_stops_the_timer_to_the_millisecond() {
     c.after_ms(12_345);
     c.anna().parks(1);
     assert_eq!(left(&c), Millis(47_655));
-    c.after(3_600);
+    c.after(1_700);
     c.happened();
     c.anna().activates(1);
     assert_eq!(c.happened(), ["#1 activated by anna, wrap-up 47655"]);
