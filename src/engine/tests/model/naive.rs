@@ -426,7 +426,16 @@ impl Naive {
         let outcome = if chat.answered { Outcome::Answered } else { Outcome::Abandoned };
         let log = chat.answered;
         let (conversation, to) = (chat.conversation, Some(agent.clone()));
-        self.told.push(Event::InteractionClosed { interaction, conversation, outcome, agent: to, log });
+        let service = None;
+        let agent_of_it = to;
+        self.told.push(Event::InteractionClosed {
+            interaction,
+            conversation,
+            outcome,
+            agent: agent_of_it,
+            log,
+            service,
+        });
         self.let_go(id, &agent);
         self.list(id, agent);
     }
@@ -554,6 +563,7 @@ impl Naive {
                 let agent = self.known_agent(&command.by)?;
                 self.agent_does(&agent, &command.wish)
             }
+            _ => unreachable!("no script wishes it yet"),
         }
     }
 
@@ -771,7 +781,16 @@ impl Naive {
             chosen: Vec::new(),
         });
         let (interaction, queue, person) = (id, queue.clone(), *person);
-        self.told.push(Event::ChatStarted { interaction, conversation, queue, person });
+        self.told.push(Event::ChatStarted {
+            interaction,
+            conversation,
+            queue,
+            person,
+            skills: Default::default(),
+            marks: Default::default(),
+            previous: None,
+            preferred: None,
+        });
         Ok(())
     }
 
@@ -928,7 +947,14 @@ impl Naive {
                 self.chats.retain(|c| c.id != id);
                 let outcome = if answered { Outcome::Answered } else { Outcome::Abandoned };
                 let (agent, log) = (None, answered);
-                self.told.push(Event::InteractionClosed { interaction, conversation, outcome, agent, log });
+                self.told.push(Event::InteractionClosed {
+                    interaction,
+                    conversation,
+                    outcome,
+                    agent,
+                    log,
+                    service: None,
+                });
             }
         }
         Ok(())
@@ -1130,6 +1156,7 @@ impl Naive {
                     outcome,
                     agent: agent.clone(),
                     log,
+                    service: None,
                 });
                 let (id, conversation, recording) = (call.id, call.conversation, call.recording);
                 self.gone.push(Gone { name: name.clone(), id, conversation, recording, log });

@@ -6,8 +6,8 @@ use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{ConnectionInfo, Direction, LogState, LookupResult, Record};
 use tieline_model::policy::{
-    After, AfterCall, AgentPolicy, CallLogs, Classification, Delivery, OfferWhen, ParkOn, QueuePolicy,
-    Strategy, TenantPolicy, WrapUp,
+    After, AfterCall, AgentPolicy, CallLogs, Classification, Delivery, Escalate, Lease, OfferWhen, ParkOn,
+    QueuePolicy, Strategy, TenantPolicy, WrapUp,
 };
 use tieline_model::{
     Actor, AgentId, CallFact, CallId, Command, CommandId, ConnectionId, ContentId, ConversationId,
@@ -132,10 +132,13 @@ pub fn policy(dice: &mut Dice) -> TenantPolicy {
             after_miss: dice.of(&[After::OnBreak, After::Stay]),
             offer_when: dice.of(&[OfferWhen::AllParked, OfferWhen::BelowCapacity, OfferWhen::Idle]),
             strategy: Strategy::LongestIdle,
+            retry_decliner_after: Millis(0),
+            escalate: Escalate { after: None, unanswered: None },
             wrap_up: WrapUp {
                 time: if dice.one_in(5) { None } else { Some(Millis::secs(20 + dice.below(60))) },
                 extensions: dice.below(3) as u32,
                 extension: Millis::secs(30),
+                max: None,
             },
             classification: Classification {
                 codes: vec!["sale".to_owned(), "fault".to_owned()],
@@ -162,6 +165,8 @@ pub fn policy(dice: &mut Dice) -> TenantPolicy {
             },
         );
     }
+    let never = Millis(u64::from(u32::MAX) * 1_000);
+    policy.lease = Lease { grace: never, lost_after: never };
     policy.connections = vec![ConnectionInfo {
         id: connection(true),
         vendor: "salesforce".to_owned(),
