@@ -1,185 +1,280 @@
-//! What one step of the engine costs as a contact centre grows, and what an open chat costs in memory.
+//! What one step of the engine costs as a contact centre grows, and what an open chat and an agent cost in memory.
 //!
-//! `cargo bench -p tieline-engine`. Plain, without a harness: medians over rounds, at 100, 1,000 and 10,000 agents, with
-//! as many chats waiting. A presence change is away and back, with a withdrawn and a new offer.
+//! `cargo xtask bench engine` runs it and draws `docs/engine-growth.svg`. At 100, 1,000, 10,000 and 100,000 agents in a
+//! hundred queues, every agent in two of them; everybody has an offer or a chat in hand, and as many chats wait again. A
+//! step is what the owner does for one command: decide, apply, and all that follows.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench may fail loudly")]
 
+use criterion::{BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tieline_engine::{Engine, Stage};
 use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
-use tieline_model::policy::{AgentPolicy, OfferWhen, QueuePolicy, TenantPolicy};
+use tieline_model::policy::{AgentPolicy, QueuePolicy, TenantPolicy};
 use tieline_model::{
-    Actor, AgentId, Command, CommandId, ContentId, ConversationId, Event, InteractionId, QueueId, SessionId,
-    Timestamp, Wish,
+    Actor, AgentId, Command, CommandId, ContentId, ConversationId, Event, InteractionId, OfferId, QueueId,
+    SessionId, Timestamp, Wish,
 };
 use uuid::Uuid;
 
-const ROUNDS: usize = 400;
+const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
+const QUEUES: usize = 100;
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
+/// Commands prepared at a time, so that preparing them is not measured.
+const BATCH: u64 = 1_000;
 
 fn main() {
-    println!(
-        "{:>8} {:>12} {:>14} {:>16} {:>14}",
-        "agents", "send", "offer-accept", "presence change", "routing pass"
-    );
-    for agents in [100, 1_000, 10_000] {
-        let send = cost(agents, send);
-        let accept = cost(agents, accept);
-        let presence = cost(agents, presence);
-        let route = cost(agents, route);
-        println!("{agents:>8} {send:>9} ns {accept:>11} ns {presence:>13} ns {route:>11} ns");
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    for agents in SIZES {
+        let mut centre = Centre::new(agents);
+        let cost = |criterion: &mut Criterion, name: &str, run: &mut dyn FnMut(u64) -> Duration| {
+            let mut group = criterion.benchmark_group(name);
+            group.throughput(Throughput::Elements(1));
+            group.bench_function(BenchmarkId::from_parameter(agents), |b| b.iter_custom(&mut *run));
+            group.finish();
+        };
+        cost(&mut criterion, "routing pass", &mut |times| centre.routing_pass(times));
+        cost(&mut criterion, "status change", &mut |times| centre.status_change(times));
+        cost(&mut criterion, "offer and accept", &mut |times| centre.offer_and_accept(times));
+        cost(&mut criterion, "cycle", &mut |times| centre.cycle(times));
+        centre.everybody_accepts();
+        cost(&mut criterion, "message", &mut |times| centre.message(times));
     }
-    let mut engine = centre(10);
-    for chats in [50_000_u64, 100_000] {
-        let before = resident_bytes();
-        for n in 0..chats {
-            start(&mut engine, u128::from(chats) * 1_000 + u128::from(n));
-        }
-        println!("{chats:>8} more open chats: {} bytes each", (resident_bytes() - before) / chats);
-    }
+    criterion.final_summary();
+    memory();
 }
 
-/// What the process holds, as Linux counts it; pages of 4 KiB.
+/// What an agent and an open chat hold, from what the process holds; pages of 4 KiB.
+fn memory() {
+    let agents = 100_000;
+    let before = resident_bytes();
+    let mut centre = Centre::empty(agents);
+    println!("memory: {} bytes an agent", (resident_bytes() - before) / agents as u64);
+    for chats in [100_000_u64, 200_000] {
+        let before = resident_bytes();
+        (0..chats).for_each(|_| centre.start());
+        println!("memory: {} bytes an open chat, {chats} more", (resident_bytes() - before) / chats);
+    }
+    black_box(&centre.engine);
+}
+
 fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("this part needs Linux");
     let pages: u64 = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("statm has numbers");
     pages * 4_096
 }
 
-/// The median of one step, in nanoseconds; each round begins with a fresh agent.
-fn cost(agents: usize, step: fn(&mut Engine, usize) -> u64) -> u64 {
-    let mut engine = centre(agents);
-    let mut nanos: Vec<u64> = (0..ROUNDS.min(agents)).map(|n| step(&mut engine, n)).collect();
-    nanos.sort_unstable();
-    nanos[nanos.len() / 2]
+struct Centre {
+    engine: Engine,
+    agents: Vec<AgentId>,
+    queues: Vec<QueueId>,
+    next_agent: usize,
+    chats: u128,
+    command: CommandId,
 }
 
-fn timed(run: impl FnOnce()) -> u64 {
-    let began = Instant::now();
-    run();
-    u64::try_from(began.elapsed().as_nanos()).unwrap()
-}
-
-/// Every agent holds an offer, and as many chats wait again.
-fn centre(agents: usize) -> Engine {
-    let mut policy = TenantPolicy::default();
-    let queue = QueuePolicy { offer_when: OfferWhen::AllParked, ..QueuePolicy::named("Support") };
-    policy.queues.insert(queue_id(), queue);
-    for n in 0..agents {
-        policy.agents.insert(
-            agent(n),
-            AgentPolicy {
-                name: format!("Agent {n}"),
-                queues: [queue_id()].into(),
+impl Centre {
+    /// Everybody is Offline and nobody waits.
+    fn empty(agents: usize) -> Self {
+        let queues: Vec<QueueId> = (0..QUEUES).map(|n| QueueId::new(format!("queue-{n}")).unwrap()).collect();
+        let agents: Vec<AgentId> = (0..agents).map(|n| AgentId::new(format!("agent-{n}")).unwrap()).collect();
+        let mut policy = TenantPolicy::default();
+        policy.queues.extend(queues.iter().map(|id| (id.clone(), QueuePolicy::named("Support"))));
+        let serves = |n: usize| [queues[n % QUEUES].clone(), queues[(n + 1) % QUEUES].clone()];
+        policy.agents.extend(agents.iter().enumerate().map(|(n, id)| {
+            let agent = AgentPolicy {
+                name: "Agent".to_owned(),
+                queues: serves(n).into(),
                 extension: None,
                 may_reject: true,
                 supervisor: false,
                 chat_capacity: 3,
-                crm_users: std::collections::BTreeMap::new(),
                 skills: Default::default(),
-            },
-        );
+                crm_users: Default::default(),
+            };
+            (id.clone(), agent)
+        }));
+        let mut engine = Engine::new();
+        engine.apply(NOW, &Event::TenantOpened { seed: 1 });
+        let command = CommandId::new("c").unwrap();
+        let mut centre = Self { engine, agents, queues, next_agent: 0, chats: 0, command };
+        centre.act(Actor::Daemon, Wish::Configure { policy: Box::new(policy) });
+        centre
     }
-    let mut engine = Engine::new();
-    engine.apply(NOW, &Event::TenantOpened { seed: 1 });
-    act(&mut engine, Actor::Daemon, Wish::Configure { policy: Box::new(policy) });
-    for n in 0..agents {
-        let by = Actor::Agent { agent: agent(n) };
-        act(&mut engine, by.clone(), Wish::Connect { session: SessionId(Uuid::from_u128(n as u128)) });
-        act(&mut engine, by, Wish::SetPresence { presence: Presence::Available, confirmed: false });
+
+    /// Every agent holds an offer, and as many chats wait.
+    fn new(agents: usize) -> Self {
+        let mut centre = Self::empty(agents);
+        for n in 0..agents {
+            let by = centre.by(n);
+            centre.act(by.clone(), Wish::Connect { session: SessionId(Uuid::from_u128(n as u128)) });
+            centre.act(by, Wish::SetPresence { presence: Presence::Available, confirmed: false });
+        }
+        (0..2 * agents).for_each(|_| centre.start());
+        let offered = centre.engine.agents().filter(|(_, agent)| agent.offered.is_some()).count();
+        assert_eq!(offered, agents, "every agent holds an offer");
+        centre
     }
-    for n in 0..2 * agents {
-        start(&mut engine, n as u128);
+
+    fn by(&self, n: usize) -> Actor {
+        Actor::Agent { agent: self.agents[n].clone() }
     }
-    engine
-}
 
-fn start(engine: &mut Engine, n: u128) {
-    let (interaction, conversation) = (InteractionId(Uuid::from_u128(n)), ConversationId(Uuid::from_u128(n)));
-    let wish = Wish::StartChat {
-        interaction,
-        conversation,
-        queue: queue_id(),
-        person: content(),
-        skills: Default::default(),
-        marks: Default::default(),
-        previous: None,
-    };
-    act(engine, Actor::Customer { conversation }, wish);
-}
-
-fn send(engine: &mut Engine, n: usize) -> u64 {
-    let interaction = accepted(engine, n);
-    let by = Actor::Agent { agent: agent(n) };
-    timed(|| act(engine, by, Wish::SendMessage { interaction, text: content() }))
-}
-
-fn accept(engine: &mut Engine, n: usize) -> u64 {
-    let (_, wish) = offered(engine, n);
-    timed(|| act(engine, Actor::Agent { agent: agent(n) }, wish))
-}
-
-fn presence(engine: &mut Engine, n: usize) -> u64 {
-    // Away with a withdrawn offer, and back to be offered the next in line.
-    let by = Actor::Agent { agent: agent(n) };
-    timed(|| {
-        act(engine, by.clone(), Wish::SetPresence { presence: Presence::StopNew, confirmed: false });
-        act(engine, by, Wish::SetPresence { presence: Presence::Available, confirmed: false });
-    })
-}
-
-fn route(engine: &mut Engine, n: usize) -> u64 {
-    let interaction = accepted(engine, n);
-    let command = command(Actor::Agent { agent: agent(n) }, Wish::Park { interaction });
-    for event in engine.decide(NOW, &command).unwrap() {
-        engine.apply(NOW, &event);
+    fn next(&mut self) -> usize {
+        self.next_agent = (self.next_agent + 1) % self.agents.len();
+        self.next_agent
     }
-    let nanos = timed(|| drop(black_box(engine.route(NOW))));
-    settle(engine);
-    nanos
-}
 
-fn offered(engine: &Engine, n: usize) -> (InteractionId, Wish) {
-    let chat = engine.agent(&agent(n)).and_then(|a| engine.chat(a.offered?)).unwrap();
-    match &chat.stage {
-        Stage::Offered(offer) => (chat.id, Wish::AcceptOffer { offer: offer.id }),
-        Stage::Waiting | Stage::Owned { .. } => panic!("not offered"),
+    fn start(&mut self) {
+        self.chats += 1;
+        let n = self.chats;
+        let conversation = ConversationId(Uuid::from_u128(n));
+        let wish = Wish::StartChat {
+            interaction: InteractionId(Uuid::from_u128(n)),
+            conversation,
+            queue: self.queues[usize::try_from(n).unwrap() % QUEUES].clone(),
+            person: content(),
+            skills: Default::default(),
+            marks: Default::default(),
+            previous: None,
+        };
+        self.act(Actor::Customer { conversation }, wish);
     }
-}
 
-fn accepted(engine: &mut Engine, n: usize) -> InteractionId {
-    let (id, wish) = offered(engine, n);
-    act(engine, Actor::Agent { agent: agent(n) }, wish);
-    id
-}
-
-fn command(by: Actor, wish: Wish) -> Command {
-    Command { id: CommandId::new("c").unwrap(), by, wish }
-}
-
-/// Decide, apply, and everything that follows: what a turn of the owner does for one command.
-fn act(engine: &mut Engine, by: Actor, wish: Wish) {
-    for event in engine.decide(NOW, &command(by, wish)).unwrap() {
-        engine.apply(NOW, &event);
+    /// Decide, apply, and everything that follows: what a turn of the owner does for one command.
+    fn act(&mut self, by: Actor, wish: Wish) {
+        let command = Command { id: self.command.clone(), by, wish };
+        self.carry_out(&command);
     }
-    settle(engine);
-}
 
-fn settle(engine: &mut Engine) {
-    while let Some(event) = engine.route(NOW) {
-        engine.apply(NOW, &event);
+    fn carry_out(&mut self, command: &Command) {
+        for event in self.engine.decide(NOW, command).unwrap() {
+            self.engine.apply(NOW, &event);
+        }
+        loop {
+            let follows = self.engine.route(NOW);
+            if follows.is_empty() {
+                return;
+            }
+            follows.iter().for_each(|event| self.engine.apply(NOW, event));
+        }
     }
-}
 
-fn agent(n: usize) -> AgentId {
-    AgentId::new(format!("agent-{n}")).unwrap()
-}
+    fn offer_of(&self, n: usize) -> (InteractionId, OfferId) {
+        let chat = self.engine.agent(&self.agents[n]).and_then(|a| self.engine.chat(a.offered?)).unwrap();
+        let Stage::Offered(offer) = &chat.stage else { panic!("not offered") };
+        (chat.id, offer.id)
+    }
 
-fn queue_id() -> QueueId {
-    QueueId::new("support").unwrap()
+    /// Looking for who gets what, when somebody has just become free.
+    fn routing_pass(&mut self, times: u64) -> Duration {
+        let n = self.next();
+        // Somebody is free and the next chat waits, for it has not been handed out yet.
+        let mut engine = self.engine.clone();
+        let (_, offer) = self.offer_of(n);
+        let command = Command { id: self.command.clone(), by: self.by(n), wish: Wish::AcceptOffer { offer } };
+        for event in engine.decide(NOW, &command).unwrap() {
+            engine.apply(NOW, &event);
+        }
+        let interaction = engine.agent(&self.agents[n]).and_then(|a| a.active).unwrap();
+        let park = Command { id: self.command.clone(), by: self.by(n), wish: Wish::Park { interaction } };
+        for event in engine.decide(NOW, &park).unwrap() {
+            engine.apply(NOW, &event);
+        }
+        assert!(!engine.route(NOW).is_empty(), "there is somebody to route to");
+        let began = Instant::now();
+        for _ in 0..times {
+            black_box(engine.route(black_box(NOW)));
+        }
+        began.elapsed()
+    }
+
+    /// Away with a withdrawn offer, and back to be offered the next in line. Half of it counts as one.
+    fn status_change(&mut self, times: u64) -> Duration {
+        let away = Wish::SetPresence { presence: Presence::StopNew, confirmed: false };
+        let back = Wish::SetPresence { presence: Presence::Available, confirmed: false };
+        self.batches(times.div_ceil(2), |centre, n| {
+            [(centre.by(n), away.clone()), (centre.by(n), back.clone())]
+        })
+    }
+
+    /// An offer is accepted. What follows (the end, the wrap-up, the next offer) is not measured.
+    fn offer_and_accept(&mut self, times: u64) -> Duration {
+        let mut spent = Duration::ZERO;
+        for _ in 0..times {
+            let n = self.next();
+            let (interaction, offer) = self.offer_of(n);
+            let by = self.by(n);
+            let accept =
+                Command { id: self.command.clone(), by: by.clone(), wish: Wish::AcceptOffer { offer } };
+            let began = Instant::now();
+            self.carry_out(&accept);
+            spent += began.elapsed();
+            self.act(by.clone(), Wish::EndChat { interaction });
+            self.act(by, Wish::CompleteWrapUp { interaction });
+            self.start();
+        }
+        spent
+    }
+
+    /// Offer, accept, end, wrap-up done and the next offer; and a new chat keeps the line as long as it was.
+    fn cycle(&mut self, times: u64) -> Duration {
+        let began = Instant::now();
+        for _ in 0..times {
+            let n = self.next();
+            let (interaction, offer) = self.offer_of(n);
+            let by = self.by(n);
+            self.act(by.clone(), Wish::AcceptOffer { offer });
+            self.act(by.clone(), Wish::EndChat { interaction });
+            self.act(by, Wish::CompleteWrapUp { interaction });
+            self.start();
+        }
+        began.elapsed()
+    }
+
+    fn everybody_accepts(&mut self) {
+        for n in 0..self.agents.len() {
+            let (_, offer) = self.offer_of(n);
+            let by = self.by(n);
+            self.act(by, Wish::AcceptOffer { offer });
+        }
+    }
+
+    /// Customer and agent write in turn. Half of it counts as one.
+    fn message(&mut self, times: u64) -> Duration {
+        self.batches(times.div_ceil(2), |centre, n| {
+            let interaction = centre.engine.agent(&centre.agents[n]).and_then(|a| a.active).unwrap();
+            let conversation = centre.engine.chat(interaction).unwrap().conversation;
+            let wish = Wish::SendMessage { interaction, text: content() };
+            [(Actor::Customer { conversation }, wish.clone()), (centre.by(n), wish)]
+        })
+    }
+
+    /// Carries out pairs of commands, prepared in batches; only carrying out is measured.
+    fn batches(&mut self, pairs: u64, prepare: impl Fn(&Self, usize) -> [(Actor, Wish); 2]) -> Duration {
+        let mut spent = Duration::ZERO;
+        let mut left = pairs;
+        while left > 0 {
+            let now = left.min(BATCH);
+            let mut commands = Vec::with_capacity(2 * usize::try_from(now).unwrap());
+            for _ in 0..now {
+                let n = self.next();
+                let pair = prepare(self, n);
+                commands.extend(pair.map(|(by, wish)| Command { id: self.command.clone(), by, wish }));
+            }
+            let began = Instant::now();
+            commands.iter().for_each(|command| self.carry_out(command));
+            spent += began.elapsed();
+            left -= now;
+        }
+        spent
+    }
 }
 
 fn content() -> ContentRef {

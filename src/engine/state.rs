@@ -298,6 +298,12 @@ pub struct Chat {
     /// A case was opened in mid-chat (B16).
     #[serde(default)]
     pub case_opened: bool,
+    /// When the agent is reminded to say how it stands, after asking for a few minutes (B16).
+    #[serde(default)]
+    pub update_due: Option<Timestamp>,
+    /// Where the case opened in mid-chat stands, by connection (B16, D7).
+    #[serde(default)]
+    pub deliveries: BTreeMap<ConnectionId, LogState>,
     /// It was flagged as abusive (C7).
     #[serde(default)]
     pub abusive: bool,
@@ -354,6 +360,8 @@ impl Chat {
             silence: None,
             suggested: BTreeSet::new(),
             case_opened: false,
+            update_due: None,
+            deliveries: BTreeMap::new(),
             abusive: false,
             script: None,
             service: Service::default(),

@@ -21,6 +21,8 @@ pub enum Deadline {
     Silence(InteractionId),
     /// A case is to be suggested (B16).
     Escalate(InteractionId),
+    /// The agent is to say how it stands (B16).
+    Update(InteractionId),
     /// A waiting chat needs less from here on (A11).
     Relax(InteractionId),
     /// A waiting chat has waited as long as its queue allows (A12).
@@ -62,6 +64,9 @@ impl Engine {
             Deadline::Silence(id) => self.silent(now, *id),
             Deadline::Escalate(id) => {
                 vec![Event::Suggested { interaction: *id, suggestion: Suggestion::OpenCase }]
+            }
+            Deadline::Update(id) => {
+                vec![Event::Suggested { interaction: *id, suggestion: Suggestion::Update }]
             }
             Deadline::Relax(id) => self.relax(*id),
             Deadline::Waited(id) => self.waited_too_long(now, *id),
@@ -128,7 +133,8 @@ impl Engine {
                 let silence = chat.silence.and_then(|s| s.deadline).map(|at| (at, Deadline::Silence(id)));
                 let escalate =
                     rules.and_then(|q| escalation(&q.escalate, chat)).map(|at| (at, Deadline::Escalate(id)));
-                [unopened, transfer, silence, escalate].into_iter().flatten().min()
+                let update = chat.update_due.map(|at| (at, Deadline::Update(id)));
+                [unopened, transfer, silence, escalate, update].into_iter().flatten().min()
             }
             Stage::Owned { talk: Talk::WrapUp { clock, max, .. }, .. } => {
                 let runs = |clock: &WrapClock| match clock {

@@ -135,6 +135,8 @@ pub enum Suggestion {
     End,
     /// Open a case: the chat is long, or a question is old (B16).
     OpenCase,
+    /// Tell the customer how it stands: a few minutes were asked for (B16).
+    Update,
 }
 
 /// How well a chat was served (B17).

@@ -72,7 +72,7 @@ impl Engine {
             connecting_until(c, at);
             c.stage = Stage::Waiting;
             c.ahead |= ahead;
-            c.silence = None;
+            (c.silence, c.update_due) = (None, None);
             c.suggested.clear();
             if why == ReturnedWhy::Unopened {
                 c.declined.insert(agent.clone(), retry);
@@ -88,7 +88,7 @@ impl Engine {
         self.move_chat(id, |c| {
             enter(c, to, at);
             c.preferred = None;
-            c.silence = None;
+            (c.silence, c.update_due) = (None, None);
             c.suggested.clear();
             c.visited.clear();
         });
@@ -230,8 +230,10 @@ impl Engine {
                 }
                 c.silence =
                     nudge_at.filter(|_| owned).map(|at| Silence { nudged: false, deadline: Some(at) });
-                c.suggested.remove(&Suggestion::Nudge);
-                c.suggested.remove(&Suggestion::End);
+                c.update_due = None;
+                for suggestion in [Suggestion::Nudge, Suggestion::End, Suggestion::Update] {
+                    c.suggested.remove(&suggestion);
+                }
             }
             Side::System => {}
         });
@@ -255,6 +257,7 @@ impl Engine {
         let Some(chat) = self.chats.get(&id) else { return };
         let rules = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
         let end_at = rules.map_or(at, |q| at + q.inactivity.end_after);
+        let update_at = rules.and_then(|q| q.escalate.update_after).map(|after| at + after);
         match notice {
             Notice::Nudge => self.with_chat(id, |c| {
                 c.suggested.remove(&Suggestion::Nudge);
@@ -262,8 +265,11 @@ impl Engine {
                     *silence = Silence { nudged: true, deadline: Some(end_at) };
                 }
             }),
+            Notice::FewMinutes => self.with_chat(id, |c| {
+                c.suggested.remove(&Suggestion::Update);
+                c.update_due = update_at;
+            }),
             Notice::Closing
-            | Notice::FewMinutes
             | Notice::Transferred
             | Notice::AgentLost
             | Notice::Overflowed
@@ -276,7 +282,11 @@ impl Engine {
             c.suggested.insert(suggestion);
             match (suggestion, &mut c.silence) {
                 (Suggestion::Nudge | Suggestion::End, Some(silence)) => silence.deadline = None,
-                (Suggestion::Nudge | Suggestion::End, None) | (Suggestion::OpenCase, _) => {}
+                (Suggestion::Nudge | Suggestion::End, None)
+                | (Suggestion::OpenCase | Suggestion::Update, _) => {}
+            }
+            if suggestion == Suggestion::Update {
+                c.update_due = None;
             }
         });
     }

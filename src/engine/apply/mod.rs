@@ -220,8 +220,12 @@ impl Engine {
                 }
             }
             Event::DeliveryReported { interaction, connection, state } => {
-                if let Some(closed) = self.closed.get_mut(interaction) {
-                    closed.deliveries.insert(connection.clone(), state.clone());
+                let deliveries = match self.chats.get_mut(interaction) {
+                    Some(chat) => Some(&mut chat.deliveries),
+                    None => self.closed.get_mut(interaction).map(|closed| &mut closed.deliveries),
+                };
+                if let Some(deliveries) = deliveries {
+                    deliveries.insert(connection.clone(), state.clone());
                 }
             }
             // What agents and customers read from the journal; the rules ask for nothing of it.

@@ -2,7 +2,6 @@
 
 use super::chats::connecting_until;
 use crate::state::{Chat, Closed, Engine, LAST_AGENTS_MAX, Left, RECENT_LOGS_MAX, Stage, Talk, WrapClock};
-use std::collections::BTreeMap;
 use tieline_model::crm::{Channel, Outcome, Side};
 use tieline_model::live::Place;
 use tieline_model::{AgentId, InteractionId, Timestamp};
@@ -22,7 +21,7 @@ impl Engine {
         self.with_chat(id, |c| {
             connecting_until(c, at);
             c.unanswered_since = None;
-            c.silence = None;
+            (c.silence, c.update_due) = (None, None);
             c.suggested.clear();
             let Stage::Owned { talk, .. } = &mut c.stage else { return };
             *talk = Talk::WrapUp {
@@ -122,7 +121,7 @@ impl Engine {
             at,
             outcome: Outcome::Answered,
             not_classified,
-            deliveries: BTreeMap::new(),
+            deliveries: chat.deliveries.clone(),
         };
         self.list(id, closed);
         self.with_agent(agent, |a| {

@@ -31,8 +31,11 @@ impl Engine {
         state: &LogState,
     ) -> Decision {
         reporter(by, connection)?;
-        let Some(closed) = self.closed.get(&interaction) else { return Ok(Vec::new()) };
-        if closed.deliveries.get(connection) == Some(state) {
+        // A case opened in mid-chat is delivered while its chat goes on (B16).
+        let open = self.chats.get(&interaction).filter(|chat| chat.case_opened).map(|chat| &chat.deliveries);
+        let closed = || self.closed.get(&interaction).map(|closed| &closed.deliveries);
+        let Some(deliveries) = open.or_else(closed) else { return Ok(Vec::new()) };
+        if deliveries.get(connection) == Some(state) {
             return Ok(Vec::new());
         }
         Ok(vec![Event::DeliveryReported {

@@ -106,6 +106,9 @@ pub struct Escalate {
     pub after: Option<Millis>,
     /// Since the first unanswered message of the customer.
     pub unanswered: Option<Millis>,
+    /// Since the customer was asked for a few minutes: the agent is reminded to say how it stands.
+    #[serde(default)]
+    pub update_after: Option<Millis>,
 }
 
 /// What service is aimed at (B17). Measured, never enforced.
@@ -275,7 +278,11 @@ impl QueuePolicy {
             },
             transfer_unavailable: TransferUnavailable::Ask,
             reopen_within: minutes(10),
-            escalate: Escalate { after: Some(minutes(15)), unanswered: Some(minutes(5)) },
+            escalate: Escalate {
+                after: Some(minutes(15)),
+                unanswered: Some(minutes(5)),
+                update_after: Some(minutes(5)),
+            },
             targets: Targets { connect: Millis::secs(30), reply: Millis::secs(60) },
             attachments: Attachments {
                 from_customer: true,
