@@ -219,7 +219,7 @@ impl Engine {
     }
 
     /// Makes sure that a lane is there, with everybody who is free for it.
-    fn open_lane(&mut self, queue: &QueueId, needs: &Needs) {
+    pub(crate) fn open_lane(&mut self, queue: &QueueId, needs: &Needs) {
         let line = self.index.lines.entry(queue.clone()).or_default();
         if line.lanes.contains_key(needs) {
             return;

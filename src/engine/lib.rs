@@ -6,9 +6,11 @@
 
 mod apply;
 mod decide;
+mod explain;
 mod index;
 mod read;
 mod route;
+mod sound;
 mod state;
 mod timers;
 

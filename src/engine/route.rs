@@ -139,6 +139,13 @@ impl Engine {
         limit.map(|limit| self.overflow(now, chat, &limit.then, OverflowWhy::Waited)).unwrap_or_default()
     }
 
+    /// When a waiting chat needs less, if it needs anything (A11).
+    pub(crate) fn relaxes_at(&self, chat: &Chat, rules: &QueuePolicy) -> Option<Timestamp> {
+        let step = rules.relax_after.filter(|_| !self.needs(chat).is_empty())?;
+        let steps = u64::from(chat.relaxed) + 1;
+        Some(chat.entered_at + Millis(step.0.saturating_mul(steps)))
+    }
+
     /// What a chat needs is lowered by a level (A11).
     pub(crate) fn relax(&self, id: InteractionId) -> Vec<Event> {
         let steps = self.chats.get(&id).map_or(0, |chat| chat.relaxed.saturating_add(1));

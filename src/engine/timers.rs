@@ -119,10 +119,7 @@ impl Engine {
             Stage::Form { deadline } => Some((*deadline, Deadline::Form(id))),
             Stage::Waiting => {
                 let rules = rules?;
-                let relax = rules.relax_after.filter(|_| !self.needs(chat).is_empty()).map(|step| {
-                    let at = chat.entered_at + tieline_model::Millis(step.0 * (u64::from(chat.relaxed) + 1));
-                    (at, Deadline::Relax(id))
-                });
+                let relax = self.relaxes_at(chat, rules).map(|at| (at, Deadline::Relax(id)));
                 let waited = self.wait_limit(chat, rules).map(|at| (at, Deadline::Waited(id)));
                 let decliner = chat.declined.values().min().map(|at| (*at, Deadline::Decliner(id)));
                 [relax, waited, decliner].into_iter().flatten().min()

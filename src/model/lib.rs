@@ -8,6 +8,7 @@ pub mod content;
 pub mod crm;
 pub mod envelope;
 pub mod event;
+pub mod explain;
 pub mod ids;
 pub mod live;
 pub mod policy;

@@ -229,6 +229,7 @@ impl Centre {
     fn apply(&mut self, events: &[Event]) {
         for event in events {
             self.engine.apply(self.now, event);
+            assert_eq!(self.engine.index_fault(), None, "after {event:?}");
             let line = self.told(event);
             self.lines.push(line);
         }
@@ -442,7 +443,8 @@ impl By<'_> {
         }
     }
 
-    fn wishes(self, wish: Wish) {
+    /// Wishes for what has no words of its own here.
+    pub fn wishes(self, wish: Wish) {
         self.centre.does(self.by, wish);
     }
 

@@ -11,7 +11,9 @@
 mod calls;
 mod centre;
 mod delivery;
+mod explain;
 mod inbox;
 mod offers;
 mod presence;
+mod staff;
 mod wrap_up;

@@ -1,0 +1,43 @@
+//! Whether the indexes say what the state says. Nothing in the daemon asks; tests do, after every step.
+
+use crate::state::Engine;
+
+impl Engine {
+    /// What is wrong with the indexes, if anything is: each part is compared with one made anew from the state.
+    #[must_use]
+    pub fn index_fault(&self) -> Option<String> {
+        let mut anew = self.clone().restored();
+        // Lanes and lines in which nobody waits may be kept or not; what they hold must be right all the same.
+        for (queue, line) in &self.index.lines {
+            anew.index.lines.entry(queue.clone()).or_default();
+            for needs in line.lanes.keys() {
+                anew.open_lane(queue, needs);
+            }
+        }
+        let (is, should) = (&self.index, &anew.index);
+        let fault = |what: &str, is: &dyn std::fmt::Debug, should: &dyn std::fmt::Debug| {
+            Some(format!("{what} of the index: {is:?}, but the state says {should:?}"))
+        };
+        if is.entries != should.entries {
+            return fault("entries", &is.entries, &should.entries);
+        }
+        if let Some((queue, line)) =
+            is.lines.iter().find(|(queue, line)| should.lines.get(*queue) != Some(line))
+        {
+            return fault(&format!("line {queue}"), line, &should.lines.get(queue));
+        }
+        if is.lines.len() != should.lines.len() {
+            return fault("lines", &is.lines.keys(), &should.lines.keys());
+        }
+        if (&is.ready, &is.unserved) != (&should.ready, &should.unserved) {
+            return fault("queues", &(&is.ready, &is.unserved), &(&should.ready, &should.unserved));
+        }
+        if (&is.deadlines, &is.agents_due) != (&should.deadlines, &should.agents_due) {
+            return fault("deadlines", &is.deadlines, &should.deadlines);
+        }
+        if is.skills != should.skills {
+            return fault("skills", &is.skills, &should.skills);
+        }
+        (self.chats != anew.chats).then(|| "a chat's own deadline is not the one in the index".to_owned())
+    }
+}
