@@ -8,7 +8,9 @@
 use crate::journal::Recorded;
 use std::collections::HashMap;
 use tieline_model::content::{Content, ContentRef, Person, Remarks};
-use tieline_model::crm::{CallDetails, Channel, Direction, Line, Log, LookupResult, Outcome, Record};
+use tieline_model::crm::{
+    CallDetails, Channel, Direction, Leg, Line, Log, LookupResult, Outcome, Record, Side,
+};
 use tieline_model::policy::TenantPolicy;
 use tieline_model::{AgentId, ConnectionId, ContentId, Event, InteractionId, QueueId, Timestamp};
 
@@ -17,6 +19,11 @@ pub(super) fn content_of(rows: &[Recorded]) -> Vec<ContentId> {
     let refs = rows.iter().filter_map(|row| match &row.event {
         Event::ChatStarted { person, .. } => Some(*person),
         Event::MessageSent { text, .. } => Some(*text),
+        Event::FileSent { file, .. } => Some(*file),
+        Event::ChatTransferred { note, .. }
+        | Event::TransferOffered { note, .. }
+        | Event::AbuseFlagged { note, .. } => *note,
+        Event::ScriptFilled { answers, .. } => Some(*answers),
         Event::Classified { remarks, .. } => *remarks,
         Event::CallRang { numbers, .. } | Event::CallDialled { numbers, .. } => Some(*numbers),
         Event::RecordingReady { recording, .. } => Some(*recording),
@@ -42,6 +49,8 @@ struct Known {
     chosen: Option<Option<Record>>,
     /// Something was told of the customer and is there no more.
     erased: bool,
+    /// What the next leg is given along.
+    handed_with: String,
 }
 
 /// The account for one connection; `None` when the rows hold no interaction, or its content has been erased.
@@ -53,9 +62,10 @@ pub(super) fn account(
 ) -> Option<Log> {
     let started = rows.first()?;
     let log = match &started.event {
-        Event::ChatStarted { interaction, queue, person, .. } => {
+        Event::ChatStarted { interaction, queue, person, previous, .. } => {
             let person = person_of(content.get(&person.id)?)?;
-            blank(*interaction, Channel::Chat, started.at, person, queue_of(policy, Some(queue)))
+            let log = blank(*interaction, Channel::Chat, started.at, person, queue_of(policy, Some(queue)));
+            Log { previous: *previous, ..log }
         }
         // Numbers and queue are in the rows; a call may be heard of first by its answer.
         Event::CallRang { interaction, .. }
@@ -68,6 +78,7 @@ pub(super) fn account(
     let mut reader = Reader { content, policy, connection, log, known: Known::default() };
     for row in rows {
         reader.note(row);
+        reader.note_way(row);
         reader.note_call(row);
         reader.log.version = row.seq.0;
     }
@@ -118,6 +129,10 @@ fn blank(
             Channel::Call => Some(CallDetails::default()),
         },
         crm_user: None,
+        legs: Vec::new(),
+        answers: Default::default(),
+        abuse: None,
+        previous: None,
     }
 }
 
@@ -126,32 +141,117 @@ impl Reader<'_> {
         self.policy.agents.get(id).map_or_else(|| id.to_string(), |agent| agent.name.clone())
     }
 
-    fn taken_by(&mut self, agent: &AgentId) {
-        self.log.agent_name = Some(self.agent_name(agent));
+    /// An agent has it in hand from here on: a leg of its own, unless it is the agent's already.
+    fn taken_by(&mut self, agent: &AgentId, at: Timestamp) {
+        let agent_name = self.agent_name(agent);
+        self.log.agent_name = Some(agent_name.clone());
         self.log.agent = Some(agent.clone());
+        if self.log.legs.last().is_some_and(|leg| leg.agent == *agent && leg.until.is_none()) {
+            return;
+        }
+        self.leg_over(at);
+        let handed_with = std::mem::take(&mut self.known.handed_with);
+        let (agent, remarks) = (agent.clone(), Remarks::default());
+        self.log.legs.push(Leg { agent, agent_name, from: at, until: None, handed_with, remarks });
+    }
+
+    fn leg_over(&mut self, at: Timestamp) {
+        if let Some(leg) = self.log.legs.last_mut() {
+            leg.until = leg.until.or(Some(at));
+        }
+    }
+
+    /// What somebody wrote beside the conversation.
+    fn words(&self, note: Option<ContentRef>) -> String {
+        match note.and_then(|note| self.content.get(&note.id)) {
+            Some(Content::Remarks { remarks }) => remarks.notes.clone(),
+            Some(Content::Message { text }) => text.clone(),
+            _ => String::new(),
+        }
+    }
+
+    fn line(&mut self, at: Timestamp, from: Side, agent: Option<&AgentId>, text: String) {
+        let name = match (from, agent) {
+            (_, Some(agent)) => self.agent_name(agent),
+            (Side::System, None) => self.log.queue_name.clone().unwrap_or_default(),
+            (Side::Customer | Side::Agent, None) => {
+                self.log.person.name.clone().unwrap_or_else(|| "Visitor".to_owned())
+            }
+        };
+        self.log.transcript.push(Line { at, from, name, text });
+    }
+
+    /// Where a chat went, and what was said beside messages.
+    fn note_way(&mut self, row: &Recorded) {
+        match &row.event {
+            Event::ChatOverflowed { to: Some(queue), .. } => {
+                (self.log.queue, self.log.queue_name) = queue_of(self.policy, Some(queue));
+            }
+            Event::ChatTransferred { to, note, .. } => {
+                self.leg_over(row.at);
+                self.known.handed_with = self.words(*note);
+                (self.log.queue, self.log.queue_name) = queue_of(self.policy, Some(to));
+            }
+            Event::ChatReturned { .. } => self.leg_over(row.at),
+            Event::TransferOffered { note, .. } => self.known.handed_with = self.words(*note),
+            Event::TransferFailed { .. } => self.known.handed_with.clear(),
+            Event::TransferAccepted { to, warm: false, .. } | Event::HandedOver { to, .. } => {
+                self.taken_by(to, row.at);
+            }
+            Event::NoticeSent { text, agent, .. } => {
+                self.line(row.at, Side::System, agent.as_ref(), text.clone());
+            }
+            Event::FileSent { from, agent, file, media_type, .. } => {
+                let name = match self.content.get(&file.id) {
+                    Some(Content::File { name, .. }) => name.as_str(),
+                    _ => "file",
+                };
+                let text = format!("[{name}, {media_type}, {} bytes]", file.bytes);
+                self.line(row.at, *from, agent.as_ref(), text);
+            }
+            Event::ScriptFilled { answers, .. } => {
+                if let Some(Content::Answers { answers }) = self.content.get(&answers.id) {
+                    self.log.answers.clone_from(answers);
+                }
+            }
+            Event::AbuseFlagged { note, .. } => {
+                let words = self.words(*note);
+                let before = self.log.abuse.take().filter(|_| words.is_empty());
+                self.log.abuse = Some(before.unwrap_or(words));
+            }
+            _ => {}
+        }
     }
 
     fn note(&mut self, row: &Recorded) {
         match &row.event {
             Event::OfferAccepted { agent, .. } | Event::ItemActivated { agent, .. } => {
                 self.log.answered_at = self.log.answered_at.or(Some(row.at));
-                self.taken_by(agent);
+                self.taken_by(agent, row.at);
             }
             Event::MessageSent { from, agent, text, .. } => {
-                let customer = || self.log.person.name.clone().unwrap_or_else(|| "Visitor".to_owned());
-                let name = agent.as_ref().map_or_else(customer, |agent| self.agent_name(agent));
                 let text = match self.content.get(&text.id) {
                     Some(Content::Message { text }) => text.clone(),
                     _ => String::new(),
                 };
-                self.log.transcript.push(Line { at: row.at, from: *from, name, text });
+                self.line(row.at, *from, agent.as_ref(), text);
             }
-            Event::ChatEnded { .. } => self.log.ended_at = Some(row.at),
+            Event::ChatEnded { .. } => {
+                self.log.ended_at = Some(row.at);
+                self.leg_over(row.at);
+            }
+            // The customer came back during wrap-up (B15).
+            Event::ChatReopened { .. } => {
+                self.log.ended_at = None;
+                self.log.legs.last_mut().into_iter().for_each(|leg| leg.until = None);
+            }
             Event::WrapUpCompleted { not_classified, .. } => self.log.not_classified = *not_classified,
-            Event::Classified { codes, remarks, .. } => {
+            Event::Classified { codes, remarks, agent, .. } => {
                 self.log.codes.clone_from(codes);
                 if let Some(Content::Remarks { remarks }) = remarks.and_then(|r| self.content.get(&r.id)) {
                     self.log.remarks = remarks.clone();
+                    let mut own = self.log.legs.iter_mut().filter(|leg| leg.agent == *agent);
+                    own.next_back().into_iter().for_each(|leg| leg.remarks = remarks.clone());
                 }
             }
             Event::InteractionClosed { outcome, .. } => self.log.outcome = *outcome,
@@ -176,13 +276,16 @@ impl Reader<'_> {
             }
             Event::CallDialled { queue, numbers, agent, .. } => {
                 self.told(queue.as_ref(), *numbers, Direction::Outbound, false);
-                self.taken_by(agent);
+                self.taken_by(agent, row.at);
             }
             Event::CallAnswered { agent, .. } => {
                 self.log.answered_at = self.log.answered_at.or(Some(row.at));
-                self.taken_by(agent);
+                self.taken_by(agent, row.at);
             }
-            Event::CallEnded { .. } => self.log.ended_at = Some(row.at),
+            Event::CallEnded { .. } => {
+                self.log.ended_at = Some(row.at);
+                self.leg_over(row.at);
+            }
             Event::RecordingReady { recording, .. } => match self.content.get(&recording.id) {
                 Some(Content::Recording { url }) => {
                     self.log.call.get_or_insert_default().recording = Some(url.clone());

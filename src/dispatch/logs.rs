@@ -216,6 +216,8 @@ fn wants_of(lane: &Lane, cursor: &mut Cursor, rows: &[Recorded]) -> (Vec<Want>, 
             }
             Event::InteractionClosed { interaction, conversation, log: true, .. }
             | Event::RecordingReady { interaction, conversation, log: true, .. }
+            // A case opened in mid-chat is the interaction's one record from there on (B16, D6).
+            | Event::CaseOpened { interaction, conversation, .. }
                 if cursor.in_settings =>
             {
                 wants.push(want_of(lane, *interaction, *conversation, row.seq.0));

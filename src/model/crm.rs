@@ -5,6 +5,7 @@ use crate::ids::{AgentId, ConnectionId, InteractionId, QueueId, RecordId};
 use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A record in a CRM.
@@ -198,6 +199,32 @@ impl fmt::Debug for CallDetails {
     }
 }
 
+/// One agent's part of an interaction: from taking it to handing it on or to its end (B12).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Leg {
+    /// Who.
+    pub agent: AgentId,
+    /// The agent's name as shown.
+    pub agent_name: String,
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when; `None` while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What the one before gave along when handing the interaction on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub handed_with: String,
+    /// What the agent wrote.
+    #[serde(default)]
+    pub remarks: Remarks,
+}
+
+impl fmt::Debug for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leg").field("agent", &self.agent).field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
 /// Our account of one interaction, as a connector turns it into a case. Versions only grow; a later one holds all
 /// that an earlier one did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -253,6 +280,18 @@ pub struct Log {
     /// talked; `None` where the settings do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crm_user: Option<String>,
+    /// The agents who had it, in turn (B12).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<Leg>,
+    /// What was filled into the script, by field (G3).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answers: BTreeMap<String, String>,
+    /// The chat was flagged as abusive, with the agent's note, which may be empty (C7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abuse: Option<String>,
+    /// The earlier chat it goes on from (B15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<InteractionId>,
 }
 
 impl Log {

@@ -151,6 +151,23 @@ pub fn account(log: &Log) -> String {
         put(&one_line(label, NAME_UNITS), answer);
     }
     put("Page", log.person.page.as_deref().unwrap_or_default());
+    for (field, answer) in &log.answers {
+        put(&one_line(field, NAME_UNITS), answer);
+    }
+    for leg in log.legs.iter().filter(|_| log.legs.len() > 1) {
+        let until = leg.until.map(|at| format!(" to {}", show(at, DAY_AND_TIME))).unwrap_or_default();
+        put("Leg", &format!("{}, {}{until}", leg.agent_name, show(leg.from, DAY_AND_TIME)));
+        put("Handed on with", &leg.handed_with);
+        // What the last one wrote stands below as the interaction's own.
+        if leg.remarks != log.remarks {
+            put("Remark", &leg.remarks.text);
+            put("Notes", &leg.remarks.notes);
+        }
+    }
+    if let Some(note) = &log.abuse {
+        put("Abuse", if note.trim().is_empty() { "flagged by the agent" } else { note });
+    }
+    put("Goes on from", &log.previous.map(|id| id.to_string()).unwrap_or_default());
     put("Classification", if log.not_classified { "not classified" } else { "" });
     put("Classification", &log.codes.join(", "));
     put("Remark", &log.remarks.text);

@@ -588,6 +588,10 @@ mod tests {
             ],
             call: None,
             crm_user: Some("{E05D7A94-1F6B-4C83-9A2D-6B7F8C90D1E2}".into()),
+            legs: Vec::new(),
+            answers: Default::default(),
+            abuse: None,
+            previous: None,
         }
     }
 

@@ -140,6 +140,10 @@ mod tests {
                 recording: None,
             }),
             crm_user: Some("005Hs00000A1b2cIAB".into()),
+            legs: Vec::new(),
+            answers: Default::default(),
+            abuse: None,
+            previous: None,
         }
     }
 

@@ -511,6 +511,10 @@ mod tests {
             ],
             call: None,
             crm_user: None,
+            legs: Vec::new(),
+            answers: Default::default(),
+            abuse: None,
+            previous: None,
         }
     }
 

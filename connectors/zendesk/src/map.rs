@@ -578,6 +578,10 @@ mod tests {
             ],
             call: None,
             crm_user: Some("6164039664282".into()),
+            legs: Vec::new(),
+            answers: Default::default(),
+            abuse: None,
+            previous: None,
         }
     }
 

@@ -170,6 +170,10 @@ impl<'a> Ctx<'a> {
             ],
             call: None,
             crm_user: None,
+            legs: Vec::new(),
+            answers: Default::default(),
+            abuse: None,
+            previous: None,
         }
     }
 

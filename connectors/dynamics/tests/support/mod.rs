@@ -186,6 +186,10 @@ pub(crate) fn log() -> Log {
         ],
         call: None,
         crm_user: None,
+        legs: Vec::new(),
+        answers: Default::default(),
+        abuse: None,
+        previous: None,
     }
 }
 

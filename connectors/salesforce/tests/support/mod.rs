@@ -166,5 +166,9 @@ pub(crate) fn log() -> Log {
         ],
         call: None,
         crm_user: None,
+        legs: Vec::new(),
+        answers: Default::default(),
+        abuse: None,
+        previous: None,
     }
 }

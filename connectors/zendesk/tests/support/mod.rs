@@ -185,6 +185,10 @@ pub(crate) fn log() -> Log {
         ],
         call: None,
         crm_user: None,
+        legs: Vec::new(),
+        answers: Default::default(),
+        abuse: None,
+        previous: None,
     }
 }
 
