@@ -85,11 +85,54 @@ pub(crate) struct Index {
     pub deadlines: BTreeSet<(Timestamp, Deadline)>,
     /// Skills that any agent has.
     pub skills: BTreeSet<SkillId>,
+    /// What the event being applied has touched; brought up to date once, when it is done.
+    pub touched: Touched,
+}
+
+/// What waits to be brought up to date; empty between events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Touched {
+    agents: Vec<AgentId>,
+    chats: Vec<InteractionId>,
+    queues: Vec<QueueId>,
+}
+
+impl Touched {
+    pub(crate) fn agent(&mut self, id: &AgentId) {
+        if !self.agents.contains(id) {
+            self.agents.push(id.clone());
+        }
+    }
+
+    pub(crate) fn chat(&mut self, id: InteractionId) {
+        if !self.chats.contains(&id) {
+            self.chats.push(id);
+        }
+    }
+
+    pub(crate) fn queue(&mut self, id: &QueueId) {
+        if !self.queues.contains(id) {
+            self.queues.push(id.clone());
+        }
+    }
 }
 
 impl Engine {
-    /// Brings the entries of an agent up to date. Call after anything that touches the agent or the policy.
-    pub(crate) fn reindex_agent(&mut self, id: &AgentId) {
+    /// Brings everything that was touched up to date.
+    pub(crate) fn tidy_up(&mut self) {
+        while let Some(id) = self.index.touched.chats.pop() {
+            self.chat_due(id);
+        }
+        while let Some(id) = self.index.touched.agents.pop() {
+            self.reindex_agent(&id);
+        }
+        while let Some(queue) = self.index.touched.queues.pop() {
+            self.review(&queue);
+        }
+    }
+
+    /// Brings the entries of an agent up to date.
+    fn reindex_agent(&mut self, id: &AgentId) {
         self.agent_due(id);
         let old = self.index.entries.get(id);
         let new = self.entry_of(id);
@@ -130,7 +173,7 @@ impl Engine {
         };
         self.index.entries.insert(id.clone(), next);
         for queue in &changed {
-            self.review(queue);
+            self.index.touched.queue(queue);
         }
     }
 
@@ -201,7 +244,7 @@ impl Engine {
         let line = self.index.lines.entry(queue.clone()).or_default();
         line.waiting += 1;
         line.lanes.entry(needs).or_default().waiting.insert(turn);
-        self.review(&queue);
+        self.index.touched.queue(&queue);
     }
 
     /// Takes a chat out of line. Call before anything its turn or needs are made from changes.
@@ -215,7 +258,7 @@ impl Engine {
         {
             line.waiting -= 1;
         }
-        self.review(&queue);
+        self.index.touched.queue(&queue);
     }
 
     /// Makes sure that a lane is there, with everybody who is free for it.
@@ -239,7 +282,7 @@ impl Engine {
     }
 
     /// Whether somebody can be handed out in a queue, and whether somebody must leave it.
-    pub(crate) fn review(&mut self, queue: &QueueId) {
+    fn review(&mut self, queue: &QueueId) {
         let line = self.index.lines.get(queue);
         let ready = line.is_some_and(|line| {
             line.waiting > 0 && line.lanes.values().any(|l| !l.waiting.is_empty() && !l.free.is_empty())
@@ -297,6 +340,7 @@ impl Engine {
             }
         }
         self.index.deadlines.extend(self.other_deadlines());
+        self.tidy_up();
     }
 }
 

@@ -16,7 +16,7 @@ impl Engine {
             self.figures.entry(queue.clone()).or_default().today.came += 1;
         }
         self.chats.insert(id, chat);
-        self.chat_due(id);
+        self.index.touched.chat(id);
         self.line_up(id);
     }
 

@@ -231,6 +231,7 @@ impl Engine {
             // What agents and customers read from the journal; the rules ask for nothing of it.
             Event::Whispered { .. } | Event::HistoryShared { .. } => {}
         }
+        self.tidy_up();
         debug_assert!(self.agents.iter().all(|(id, a)| self.sound(id, a)), "unsound after {event:?}");
     }
 
@@ -262,14 +263,14 @@ impl Engine {
             Some(agent) => change(agent),
             None => change(self.agents.entry(id.clone()).or_default()),
         }
-        self.reindex_agent(id);
+        self.index.touched.agent(id);
     }
 
     /// Changes what neither the line nor the stage hangs on.
     fn with_chat(&mut self, id: InteractionId, change: impl FnOnce(&mut Chat)) {
         if let Some(chat) = self.chats.get_mut(&id) {
             change(chat);
-            self.chat_due(id);
+            self.index.touched.chat(id);
         }
     }
 
@@ -347,7 +348,7 @@ impl Engine {
         let queues: Vec<_> =
             self.policy.queues.iter().filter(of_schedule).map(|(id, _)| id.clone()).collect();
         for queue in queues {
-            self.review(&queue);
+            self.index.touched.queue(&queue);
         }
     }
 
