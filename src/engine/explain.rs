@@ -5,6 +5,7 @@ use crate::index::{RuledOut, proficiency};
 use crate::state::{Agent, Chat, Engine, Offer, OfferFate, Stage, Talk};
 use tieline_model::command::Presence;
 use tieline_model::crm::Channel;
+use tieline_model::event::TransferFailed;
 use tieline_model::explain::{
     Considered, EarlierOffer, Explanation, Fate, Given, Next, NextStep, OpenOffer, RuledOut as Because,
     Standing, Waiting,
@@ -25,9 +26,11 @@ impl Engine {
             agent: agent.clone(),
             fate: match fate {
                 OfferFate::Accepted => Fate::Accepted,
-                OfferFate::Rejected => Fate::Rejected,
-                OfferFate::Missed => Fate::Missed,
-                OfferFate::Withdrawn => Fate::Withdrawn,
+                OfferFate::Rejected | OfferFate::Kept { failed: TransferFailed::Rejected } => Fate::Rejected,
+                OfferFate::Missed | OfferFate::Kept { failed: TransferFailed::Missed } => Fate::Missed,
+                OfferFate::Withdrawn | OfferFate::Kept { failed: TransferFailed::Withdrawn { .. } } => {
+                    Fate::Withdrawn
+                }
             },
         });
         Some(Explanation {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tieline_model::command::{Open, Presence};
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{Channel, Direction, LogState, LookupResult, Outcome, Record, Side};
-use tieline_model::event::{Guest, Service, Suggestion};
+use tieline_model::event::{Guest, Service, Suggestion, TransferFailed};
 use tieline_model::live::Place;
 use tieline_model::policy::TenantPolicy;
 use tieline_model::{
@@ -21,6 +21,8 @@ pub(crate) const RECENT_LOGS_MAX: usize = 10;
 pub(crate) const ENDED_CALLS_MAX: usize = 1_000;
 /// Earlier offers remembered per chat, so that a late answer learns what became of its offer.
 pub(crate) const PAST_OFFERS_MAX: usize = 16;
+/// Ended chats remembered per tenant, so that their customers may come back (B15); beyond that the oldest are forgotten.
+pub(crate) const LEFT_MAX: usize = 100_000;
 /// Visitors whose last agent is remembered per tenant (A11, `sticky`).
 pub(crate) const LAST_AGENTS_MAX: usize = 10_000;
 
@@ -92,6 +94,12 @@ pub struct Left {
     pub person: ContentRef,
     /// What the visitor is recognised by.
     pub marks: BTreeSet<Mark>,
+    /// Skills it wanted beyond its queue's own.
+    #[serde(default)]
+    pub skills: BTreeSet<SkillId>,
+    /// What it went on as, once its customer had come back.
+    #[serde(default)]
+    pub returned_as: Option<InteractionId>,
     /// Until when a return is one to the same conversation.
     pub until: Timestamp,
 }
@@ -283,6 +291,9 @@ pub struct Chat {
     /// What the visitor is recognised by.
     #[serde(default)]
     pub marks: BTreeSet<Mark>,
+    /// Who had it last; the one who has it, if anybody has.
+    #[serde(default)]
+    pub last_agent: Option<AgentId>,
     /// An open transfer to another agent (B12).
     #[serde(default)]
     pub transfer: Option<Transfer>,
@@ -313,6 +324,12 @@ pub struct Chat {
     /// How well it was served (B17).
     #[serde(default)]
     pub service: Service,
+    /// An agent has had it in hand since it came into the queue it is in (G1).
+    #[serde(default)]
+    pub served: bool,
+    /// Waiting in this queue while an agent was free for it (B17).
+    #[serde(default)]
+    pub connecting_here: Millis,
     /// What it waits for first; as the index has it.
     #[serde(skip)]
     pub(crate) due: Option<(Timestamp, crate::Deadline)>,
@@ -355,6 +372,7 @@ impl Chat {
             preferred: None,
             previous: None,
             marks: BTreeSet::new(),
+            last_agent: None,
             transfer: None,
             guests: BTreeMap::new(),
             silence: None,
@@ -365,6 +383,8 @@ impl Chat {
             abusive: false,
             script: None,
             service: Service::default(),
+            served: false,
+            connecting_here: Millis::default(),
             due: None,
         }
     }
@@ -466,6 +486,11 @@ pub enum OfferFate {
     Missed,
     /// It was taken back.
     Withdrawn,
+    /// It was one of a transfer that came to nothing; the sender kept the chat (B12).
+    Kept {
+        /// Why.
+        failed: TransferFailed,
+    },
 }
 
 /// In progress or in wrap-up.

@@ -81,8 +81,7 @@ impl Engine {
     fn unopened(&self, id: InteractionId) -> Vec<Event> {
         let Some(chat) = self.chats.get(&id) else { return Vec::new() };
         let Stage::Owned { agent, .. } = &chat.stage else { return Vec::new() };
-        let why = ReturnedWhy::Unopened;
-        let mut events = vec![Event::ChatReturned { interaction: id, agent: agent.clone(), why }];
+        let mut events = self.give_back(chat, agent, ReturnedWhy::Unopened);
         if self.agents.get(agent).is_none_or(|a| a.sessions.is_empty()) {
             // A lost connection costs the agent nothing (A8).
             return events;

@@ -54,6 +54,7 @@ impl Engine {
         let talk = Talk::Open { unopened_deadline, unopened_since };
         self.move_chat(id, |c| {
             c.stage = Stage::Owned { agent: agent.clone(), place, talk };
+            c.last_agent = Some(agent.clone());
             c.ahead = false;
             c.declined.clear();
         });
@@ -85,8 +86,12 @@ impl Engine {
     }
 
     pub(super) fn transferred(&mut self, id: InteractionId, agent: &AgentId, to: &QueueId, at: Timestamp) {
+        // Who sends a chat to a queue is not the one to get it back at once.
+        let serves = self.policy.agents.get(agent).is_some_and(|policy| policy.queues.contains(to));
+        let pause = self.policy.queues.get(to).filter(|_| serves).map(|q| q.retry_decliner_after);
         self.move_chat(id, |c| {
             enter(c, to, at);
+            c.declined.extend(pause.map(|pause| (agent.clone(), at + pause)));
             c.preferred = None;
             (c.silence, c.update_due) = (None, None);
             c.suggested.clear();
@@ -139,8 +144,8 @@ impl Engine {
             *place = Place::Active;
             match talk {
                 Talk::Open { unopened_deadline, unopened_since } => {
+                    first = unopened_since.is_some();
                     (*unopened_deadline, *unopened_since) = (None, None);
-                    first = true;
                 }
                 Talk::WrapUp { seen, clock, .. } => {
                     *seen = true;
@@ -181,25 +186,29 @@ impl Engine {
         });
     }
 
-    /// An agent has a chat in hand, perhaps for the first time: connecting is over (B17), and the queue has moved (A13).
+    /// An agent has a chat in hand that the agent did not have before: it counts for the agent. Where it is the first of
+    /// its queue, connecting is over (B17), and the queue has moved (A13).
     pub(super) fn in_hand(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
         let Some(chat) = self.chats.get(&id) else { return };
-        if chat.answered_at.is_some() || chat.channel == Channel::Call {
+        if chat.channel == Channel::Call {
             return;
         }
-        let queue = chat.queue.clone();
+        let queue = chat.queue.clone().filter(|_| !chat.served);
+        let connecting = chat.connecting_here;
         self.with_chat(id, |c| {
-            c.answered_at = Some(at);
-            c.service.waited = at.since(c.started_at);
+            c.served = true;
+            if c.answered_at.is_none() {
+                c.answered_at = Some(at);
+                c.service.waited = at.since(c.started_at);
+            }
         });
         self.with_agent(agent, |a| a.today.chats += 1);
         let Some(queue) = queue else { return };
         let others_wait = self.in_line(&queue) > 0;
         let target = self.policy.queues.get(&queue).map(|q| q.targets.connect);
-        let connecting = self.chats.get(&id).map(|c| c.service.connecting);
         let figures = self.figures.entry(queue).or_default();
         figures.today.answered += 1;
-        figures.today.connected_in_time += u32::from(connecting <= target);
+        figures.today.connected_in_time += u32::from(Some(connecting) <= target);
         moved_on(figures, others_wait, at);
     }
 
@@ -249,6 +258,18 @@ impl Engine {
     fn with_agent_figures(&mut self, agent: &AgentId, change: impl FnOnce(&mut crate::state::AgentDay)) {
         if let Some(agent) = self.agents.get_mut(agent) {
             change(&mut agent.today);
+        }
+    }
+
+    /// Where the inactivity policy has been switched off, nobody waits for a customer's reply any more (B8).
+    pub(super) fn silence_as_set(&mut self) {
+        for chat in self.chats.values_mut().filter(|chat| chat.silence.is_some()) {
+            let queue = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+            if queue.is_none_or(|q| q.inactivity.mode == InactivityMode::Off) {
+                chat.silence = None;
+                chat.suggested.remove(&Suggestion::Nudge);
+                chat.suggested.remove(&Suggestion::End);
+            }
         }
     }
 
@@ -316,11 +337,13 @@ fn enter(chat: &mut Chat, queue: &QueueId, at: Timestamp) {
     chat.entered_at = at;
     chat.relaxed = 0;
     chat.declined.clear();
+    chat.served = false;
+    chat.connecting_here = Millis::default();
 }
 
 /// Waiting while an agent was free for it counts as connecting (B17).
 pub(super) fn connecting_until(chat: &mut Chat, at: Timestamp) {
-    if chat.answered_at.is_some() {
+    if chat.served {
         return;
     }
     let since = match &chat.stage {
@@ -329,7 +352,11 @@ pub(super) fn connecting_until(chat: &mut Chat, at: Timestamp) {
         Stage::Owned { talk: Talk::WrapUp { .. }, .. } | Stage::Waiting | Stage::Form { .. } => None,
     };
     if let Some(since) = since {
-        chat.service.connecting.0 += at.since(since).0;
+        let took = at.since(since).0;
+        chat.connecting_here.0 += took;
+        if chat.answered_at.is_none() {
+            chat.service.connecting.0 += took;
+        }
     }
 }
 

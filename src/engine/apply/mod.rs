@@ -62,6 +62,9 @@ impl Engine {
                     preferred: preferred.clone(),
                     ..Chat::new(*interaction, *conversation, Some(queue.clone()), Some(*person), at)
                 };
+                if let Some(left) = previous.as_ref().and_then(|previous| self.left.get_mut(previous)) {
+                    left.returned_as = Some(*interaction);
+                }
                 self.started(chat);
             }
             Event::NeedsRelaxed { interaction, steps } => {
@@ -139,7 +142,7 @@ impl Engine {
                 self.blocked.extend(blocked.iter().cloned());
             }
             Event::ChatEnded { interaction, by } => self.ended(*interaction, *by, at),
-            Event::ChatReopened { interaction, agent } => self.reopened(*interaction, agent),
+            Event::ChatReopened { interaction, agent } => self.reopened(*interaction, agent, at),
             Event::EndSeen { interaction } => self.wrap_up(*interaction, |_, seen, _| *seen = true),
             Event::WrapUpStarted { interaction, agent, deadline, time } => {
                 self.wrap_up_started(*interaction, agent, wrap_clock(*deadline, *time), at);
@@ -288,6 +291,7 @@ impl Engine {
 
     fn configured(&mut self, policy: &TenantPolicy) {
         self.policy = policy.clone();
+        self.silence_as_set();
         for id in policy.agents.keys() {
             self.agents.entry(id.clone()).or_default();
         }

@@ -21,7 +21,10 @@ impl Engine {
         self.offer_over(id, OfferFate::Accepted, at);
         self.own(id, agent, Place::Active, None, at);
         self.in_hand(id, agent, at);
-        self.with_agent(agent, |a| a.active = Some(id));
+        self.with_agent(agent, |a| {
+            a.active = Some(id);
+            a.parked_by_call = None;
+        });
     }
 
     pub(super) fn offer_over(&mut self, id: InteractionId, fate: OfferFate, at: Timestamp) {
@@ -29,7 +32,7 @@ impl Engine {
         let offer = offer.clone();
         let declined = match fate {
             OfferFate::Rejected | OfferFate::Missed => Some(self.retry_decliner_at(id, at)),
-            OfferFate::Accepted | OfferFate::Withdrawn => None,
+            OfferFate::Accepted | OfferFate::Withdrawn | OfferFate::Kept { .. } => None,
         };
         let agent = offer.agent.clone();
         self.move_chat(id, |c| {
@@ -57,9 +60,14 @@ impl Engine {
         self.with_agent(&offer.agent, |a| {
             a.offered = None;
             match fate {
-                OfferFate::Accepted | OfferFate::Rejected | OfferFate::Missed => a.idle_since = at,
+                OfferFate::Accepted
+                | OfferFate::Rejected
+                | OfferFate::Missed
+                | OfferFate::Kept { failed: TransferFailed::Rejected | TransferFailed::Missed } => {
+                    a.idle_since = at;
+                }
                 // Nobody's doing; it must not cost the agent's place among the idle (A10).
-                OfferFate::Withdrawn => {}
+                OfferFate::Withdrawn | OfferFate::Kept { failed: TransferFailed::Withdrawn { .. } } => {}
             }
         });
     }
@@ -84,12 +92,7 @@ impl Engine {
         failed: TransferFailed,
         at: Timestamp,
     ) {
-        let fate = match failed {
-            TransferFailed::Rejected => OfferFate::Rejected,
-            TransferFailed::Missed => OfferFate::Missed,
-            TransferFailed::Withdrawn { .. } => OfferFate::Withdrawn,
-        };
-        self.transfer_over(id, fate, at);
+        self.transfer_over(id, OfferFate::Kept { failed }, at);
         match failed {
             TransferFailed::Rejected => self.with_agent(to, |a| a.today.rejected += 1),
             TransferFailed::Missed => self.with_agent(to, |a| a.today.missed += 1),
@@ -100,19 +103,21 @@ impl Engine {
     /// From one inbox into another, where it is active.
     pub(super) fn handed_over(&mut self, id: InteractionId, from: &AgentId, to: &AgentId, at: Timestamp) {
         self.with_chat(id, |c| {
+            connecting_until(c, at);
             let talk = Talk::Open { unopened_deadline: None, unopened_since: None };
             c.stage = Stage::Owned { agent: to.clone(), place: Place::Active, talk };
+            c.last_agent = Some(to.clone());
+            // The agent who takes it begins anew: nobody owes a reply to words of somebody who is gone (B8).
+            c.silence = None;
             c.suggested.clear();
         });
         self.let_go(id, from, at);
         self.with_agent(from, |a| a.today.transferred += 1);
-        let further = self.chats.get(&id).is_some_and(|c| c.answered_at.is_some());
         self.in_hand(id, to, at);
         self.with_agent(to, |a| {
             a.inbox.insert(id);
             a.active = Some(id);
             a.parked_by_call = None;
-            a.today.chats += u32::from(further);
         });
     }
 }

@@ -1,9 +1,12 @@
 //! The end of a chat or call, its wrap-up, and what is remembered of it.
 
 use super::chats::connecting_until;
-use crate::state::{Chat, Closed, Engine, LAST_AGENTS_MAX, Left, RECENT_LOGS_MAX, Stage, Talk, WrapClock};
+use crate::state::{
+    Chat, Closed, Engine, LAST_AGENTS_MAX, LEFT_MAX, Left, RECENT_LOGS_MAX, Stage, Talk, WrapClock,
+};
 use tieline_model::crm::{Channel, Outcome, Side};
 use tieline_model::live::Place;
+use tieline_model::policy::Delivery;
 use tieline_model::{AgentId, InteractionId, Timestamp};
 
 impl Engine {
@@ -84,10 +87,18 @@ impl Engine {
     }
 
     /// The customer came back: in progress again, where it was (B15).
-    pub(super) fn reopened(&mut self, id: InteractionId, agent: &AgentId) {
+    pub(super) fn reopened(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
+        let queue =
+            self.chats.get(&id).and_then(|c| c.queue.as_ref()).and_then(|q| self.policy.queues.get(q));
+        let unopened_after = queue.filter(|q| q.delivery == Delivery::Auto).map(|q| q.unopened_after);
         self.with_chat(id, |c| {
-            if let Stage::Owned { talk, .. } = &mut c.stage {
-                *talk = Talk::Open { unopened_deadline: None, unopened_since: None };
+            if let Stage::Owned { place, talk, .. } = &mut c.stage {
+                // One whose agent had not opened it yet is as new as when it came (A3).
+                let new = *place == Place::New;
+                *talk = Talk::Open {
+                    unopened_deadline: unopened_after.filter(|_| new).map(|after| at + after),
+                    unopened_since: new.then_some(at),
+                };
             }
         });
         self.with_agent(agent, |_| {});
@@ -101,6 +112,11 @@ impl Engine {
         at: Timestamp,
     ) {
         self.let_go(id, agent, at);
+        let Some(chat) = self.chats.get(&id) else { return };
+        if chat.channel == Channel::Call {
+            // The call is over for good; what it parked is no business of a later one (B5).
+            self.with_agent(agent, |a| a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty()));
+        }
         let Some(chat) = self.chats.get(&id) else { return };
         let took = match &chat.stage {
             Stage::Owned { talk: Talk::WrapUp { ended_at, .. }, .. } => at.since(*ended_at),
@@ -181,14 +197,16 @@ impl Engine {
     /// Who comes back soon goes on with the same agent (B15, A11 `sticky`).
     fn remember_chat(&mut self, chat: Chat, outcome: Outcome, agent: Option<&AgentId>, at: Timestamp) {
         while let Some(oldest) = self.left_order.front()
-            && self.left.get(oldest).is_none_or(|left| left.until <= at)
+            && (self.left_order.len() >= LEFT_MAX
+                || self.left.get(oldest).is_none_or(|left| left.until <= at))
         {
             self.left_order.pop_front().map(|oldest| self.left.remove(&oldest));
         }
         let (Channel::Chat, Some(queue), Some(person)) = (chat.channel, chat.queue, chat.person) else {
             return;
         };
-        if matches!(outcome, Outcome::Abandoned) {
+        let at_form = matches!(chat.stage, Stage::Form { .. });
+        if !chat.served && !at_form && matches!(outcome, Outcome::Abandoned | Outcome::Answered) {
             self.figures.entry(queue.clone()).or_default().today.abandoned += 1;
         }
         let agent = agent.cloned();
@@ -196,8 +214,10 @@ impl Engine {
             self.remember_agent(mark, agent.as_ref());
         }
         let within = self.policy.queues.get(&queue).map_or(Default::default(), |q| q.reopen_within);
-        let (conversation, marks, until) = (chat.conversation, chat.marks, at + within);
-        self.left.insert(chat.id, Left { conversation, queue, agent, person, marks, until });
+        let (conversation, marks, skills, until) = (chat.conversation, chat.marks, chat.skills, at + within);
+        let returned_as = None;
+        let left = Left { conversation, queue, agent, person, marks, skills, returned_as, until };
+        self.left.insert(chat.id, left);
         self.left_order.push_back(chat.id);
     }
 

@@ -3,7 +3,7 @@
 use super::{Decision, Owned, is_customer_of};
 use crate::state::{Chat, Engine, Stage, Talk};
 use tieline_model::content::ContentRef;
-use tieline_model::crm::{Outcome, Side};
+use tieline_model::crm::Side;
 use tieline_model::event::{ParkedBy, WithdrawnWhy};
 use tieline_model::live::Place;
 use tieline_model::{
@@ -37,7 +37,7 @@ impl Engine {
         if known.is_some_and(|c| is_customer_of(conversation, c)) {
             return Ok(Vec::new());
         }
-        if known.is_some() || self.calls.contains_key(interaction) || self.closed.contains_key(interaction) {
+        if self.is_known(*interaction) {
             return Err(Refusal::new(Code::WrongState, "this chat has been started before").field("id"));
         }
         if skills.len() > SKILLS_MAX || marks.len() > MARKS_MAX {
@@ -138,14 +138,7 @@ impl Engine {
             Stage::Waiting | Stage::Form { .. } => Vec::new(),
         };
         events.push(Event::ChatEnded { interaction: chat.id, by: Side::Customer });
-        let outcome = match (&chat.stage, chat.answered_at) {
-            (Stage::Form { .. }, None) => Outcome::Overflowed,
-            (_, None) => Outcome::Abandoned,
-            (_, Some(_)) => Outcome::Answered,
-        };
-        let log_abandoned = self.queue_policy(chat).is_ok_and(|q| q.log_abandoned);
-        let log = outcome == Outcome::Answered || log_abandoned;
-        events.push(self.closed_unserved(chat.id, chat.conversation, outcome, log));
+        events.push(self.closed_in_line(chat, self.left_in_line(chat)));
         events
     }
 

@@ -4,7 +4,7 @@ use super::{Decision, Owned, not_yours};
 use crate::state::{Chat, Engine, Stage, Talk};
 use tieline_model::command::Notice;
 use tieline_model::content::ContentRef;
-use tieline_model::crm::Side;
+use tieline_model::crm::{Channel, Side};
 use tieline_model::event::Suggestion;
 use tieline_model::policy::{Attachments, InactivityMode, Wording};
 use tieline_model::{Actor, AgentId, Code, Command, Event, InteractionId, Refusal, Timestamp};
@@ -45,7 +45,7 @@ impl Engine {
                 events.extend(self.end_owned(now, chat, agent, Side::System));
                 events
             }
-            // Switched off since: advice does no harm.
+            // Switching it off stops the clock, so a clock that runs is not off.
             (InactivityMode::Suggest | InactivityMode::Off, nudged) => {
                 let suggestion = if nudged { Suggestion::End } else { Suggestion::Nudge };
                 vec![Event::Suggested { interaction: id, suggestion }]
@@ -54,7 +54,7 @@ impl Engine {
     }
 
     pub(super) fn send_notice(&self, agent: &AgentId, id: InteractionId, notice: Notice) -> Decision {
-        let chat = self.open_chat_of(agent, id)?;
+        let chat = self.active_chat_of(agent, id)?;
         match notice {
             Notice::Nudge | Notice::Closing | Notice::FewMinutes => {}
             Notice::Transferred | Notice::AgentLost | Notice::Overflowed | Notice::Offline => {
@@ -100,6 +100,9 @@ impl Engine {
 
     pub(super) fn share_history(&self, now: Timestamp, agent: &AgentId, id: InteractionId) -> Decision {
         let Owned { chat, .. } = self.own_chat(agent, id)?;
+        if chat.channel == Channel::Call {
+            return Err(Refusal::new(Code::WrongState, "a call has no transcript to share"));
+        }
         let expires_at = now + self.queue_policy(chat)?.share_for;
         let (conversation, agent, share) = (chat.conversation, agent.clone(), self.mint_share());
         Ok(vec![Event::HistoryShared { interaction: id, conversation, agent, share, expires_at }])
@@ -148,6 +151,15 @@ impl Engine {
         }
     }
 
+    /// The chat in progress that the agent works on; it alone can send (B1).
+    fn active_chat_of(&self, agent: &AgentId, id: InteractionId) -> Result<&Chat, Refusal> {
+        let chat = self.open_chat_of(agent, id)?;
+        if self.agent_state(agent).active != Some(id) {
+            return Err(Refusal::new(Code::NotActive, "only the active chat can send; activate it first"));
+        }
+        Ok(chat)
+    }
+
     /// Who writes into a chat, and from which side: its customer, its agent while it is active, or an agent who has
     /// joined it.
     pub(super) fn writer(
@@ -162,12 +174,7 @@ impl Engine {
                 if self.is_guest(chat, agent).is_some() {
                     return Ok((chat, Side::Agent, Some(agent.clone())));
                 }
-                let chat = self.open_chat_of(agent, id)?;
-                if self.agent_state(agent).active != Some(id) {
-                    let message = "only the active chat can send; activate it first";
-                    return Err(Refusal::new(Code::NotActive, message));
-                }
-                Ok((chat, Side::Agent, Some(agent.clone())))
+                Ok((self.active_chat_of(agent, id)?, Side::Agent, Some(agent.clone())))
             }
             Actor::Customer { conversation } => {
                 let chat = self.customer_chat(conversation, id)?;

@@ -11,11 +11,13 @@ impl Engine {
         let chat = self.offered_chat(agent, id)?;
         let offer = match self.open_offer(agent, id, chat) {
             Ok(offer) => offer,
-            Err(OfferFate::Accepted) if self.owns(agent, chat) => return Ok(Vec::new()),
+            Err(OfferFate::Accepted) if self.owns(agent, chat) || chat.guests.contains_key(agent) => {
+                return Ok(Vec::new());
+            }
             Err(fate) => return Err(self.too_late(chat, fate)),
         };
         if offer.deadline <= now {
-            return Err(self.too_late(chat, OfferFate::Missed));
+            return Err(self.too_late(chat, missed(chat)));
         }
         if chat.transfer.is_some() {
             return Ok(self.accept_transfer(now, chat, agent));
@@ -36,11 +38,13 @@ impl Engine {
         }
         let offer = match self.open_offer(agent, id, chat) {
             Ok(offer) => offer,
-            Err(OfferFate::Rejected) => return Ok(Vec::new()),
+            Err(OfferFate::Rejected | OfferFate::Kept { failed: TransferFailed::Rejected }) => {
+                return Ok(Vec::new());
+            }
             Err(fate) => return Err(self.too_late(chat, fate)),
         };
         if offer.deadline <= now {
-            return Err(self.too_late(chat, OfferFate::Missed));
+            return Err(self.too_late(chat, missed(chat)));
         }
         let mut events = match self.transfer_fails(chat, TransferFailed::Rejected) {
             Some(failed) => vec![failed],
@@ -97,10 +101,14 @@ impl Engine {
 
     /// Says what became of an offer that no longer stands.
     fn too_late(&self, chat: &Chat, fate: OfferFate) -> Refusal {
+        if let OfferFate::Kept { failed } = fate {
+            return transfer_is_over(failed);
+        }
         if let Stage::Owned { agent, .. } = &chat.stage {
             return self.taken_by(agent);
         }
         match fate {
+            OfferFate::Kept { failed } => transfer_is_over(failed),
             OfferFate::Withdrawn => Refusal::new(
                 Code::Withdrawn,
                 "the offer was withdrawn; the chat waits for the next free agent",
@@ -147,6 +155,28 @@ impl Engine {
             Stage::Owned { .. } => self.transfer_cancelled(chat, why),
             Stage::Waiting | Stage::Form { .. } => None,
         }
+    }
+}
+
+/// What becomes of the standing offer when its deadline has come.
+fn missed(chat: &Chat) -> OfferFate {
+    let kept = OfferFate::Kept { failed: TransferFailed::Missed };
+    if chat.transfer.is_some() { kept } else { OfferFate::Missed }
+}
+
+/// Says what became of a transfer that no longer stands (B12).
+fn transfer_is_over(failed: TransferFailed) -> Refusal {
+    match failed {
+        TransferFailed::Missed => {
+            Refusal::new(Code::Expired, "the transfer has expired; the chat stays with your colleague")
+        }
+        TransferFailed::Withdrawn { .. } => {
+            Refusal::new(Code::Withdrawn, "the transfer was withdrawn; there is nothing to take over")
+        }
+        TransferFailed::Rejected => Refusal::new(
+            Code::WrongState,
+            "you have rejected this transfer; ask your colleague to offer it again",
+        ),
     }
 }
 

@@ -1,14 +1,12 @@
 //! Customers who come back (B15), and those whom nobody can serve now (A12).
 
 use super::{Decision, chats::check_length, is_customer_of};
-use crate::state::{Engine, Stage, Talk};
+use crate::state::{Chat, Engine, Stage, Talk};
 use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{Outcome, Side};
 use tieline_model::policy::Strategy;
-use tieline_model::{
-    Actor, AgentId, Code, Command, ConversationId, Event, InteractionId, Mark, QueueId, Refusal, Timestamp,
-};
+use tieline_model::{Actor, AgentId, Code, Command, Event, InteractionId, Mark, QueueId, Refusal, Timestamp};
 
 impl Engine {
     /// The customer of an ended chat comes back. In wrap-up it goes on with its agent; soon after, it is a new
@@ -33,6 +31,7 @@ impl Engine {
                     if !open || self.takes_nothing_new(agent) {
                         return Err(too_late());
                     }
+                    self.not_blocked(&chat.marks)?;
                     Ok(vec![Event::ChatReopened { interaction: id, agent: agent.clone() }])
                 }
                 // It goes on already.
@@ -44,10 +43,14 @@ impl Engine {
         }
         let left = self.left.get(&id).filter(|left| left.conversation == *conversation && left.until > now);
         let left = left.ok_or_else(too_late)?;
-        if self.chats.contains_key(&fresh) || self.left.contains_key(&fresh) {
+        if left.returned_as.is_some_and(|as_| self.chats.contains_key(&as_)) {
+            // It goes on already, whichever of the customer's windows asks.
+            return Ok(Vec::new());
+        }
+        if self.is_known(fresh) {
             return Err(Refusal::new(Code::WrongState, "this chat has been started before").field("fresh"));
         }
-        self.not_blocked(left.marks.iter())?;
+        self.not_blocked(&left.marks)?;
         if !self.policy.queues.contains_key(&left.queue) {
             return Err(too_late());
         }
@@ -56,11 +59,19 @@ impl Engine {
             conversation: *conversation,
             queue: left.queue.clone(),
             person: left.person,
-            skills: Default::default(),
+            skills: left.skills.intersection(&self.index.skills).cloned().collect(),
             marks: left.marks.clone(),
             previous: Some(id),
             preferred: left.agent.clone(),
         }])
+    }
+
+    /// Whether an interaction id is in use, or was.
+    pub(super) fn is_known(&self, id: InteractionId) -> bool {
+        self.chats.contains_key(&id)
+            || self.calls.contains_key(&id)
+            || self.closed.contains_key(&id)
+            || self.left.contains_key(&id)
     }
 
     fn takes_returns(&self, queue: &QueueId) -> bool {
@@ -118,29 +129,36 @@ impl Engine {
             text: *text,
         };
         let mut events = vec![message, Event::ChatEnded { interaction: id, by: Side::Customer }];
-        events.push(self.closed_unserved(chat.id, chat.conversation, Outcome::MessageLeft, true));
+        events.push(self.closed_in_line(chat, Outcome::MessageLeft));
         Ok(events)
     }
 
     /// Nobody left a message in time.
     pub(crate) fn form_over(&self, id: InteractionId) -> Vec<Event> {
         let Some(chat) = self.chats.get(&id) else { return Vec::new() };
-        let log = self.queue_policy(chat).is_ok_and(|q| q.log_abandoned);
-        vec![
-            Event::ChatEnded { interaction: id, by: Side::System },
-            self.closed_unserved(id, chat.conversation, Outcome::Overflowed, log),
-        ]
+        let ended = Event::ChatEnded { interaction: id, by: Side::System };
+        vec![ended, self.closed_in_line(chat, self.left_in_line(chat))]
     }
 
-    pub(super) fn closed_unserved(
-        &self,
-        interaction: InteractionId,
-        conversation: ConversationId,
-        outcome: Outcome,
-        log: bool,
-    ) -> Event {
-        let service = self.chats.get(&interaction).map(|chat| chat.service);
-        Event::InteractionClosed { interaction, outcome, conversation, agent: None, log, service }
+    /// How a chat ends that no agent has at that moment (B20). One that an agent had before was answered.
+    pub(super) fn left_in_line(&self, chat: &Chat) -> Outcome {
+        match (&chat.stage, chat.answered_at) {
+            (_, Some(_)) => Outcome::Answered,
+            (Stage::Form { .. }, None) => Outcome::Overflowed,
+            (Stage::Waiting | Stage::Offered(_) | Stage::Owned { .. }, None) => Outcome::Abandoned,
+        }
+    }
+
+    pub(super) fn closed_in_line(&self, chat: &Chat, outcome: Outcome) -> Event {
+        let log = match outcome {
+            Outcome::Answered | Outcome::MessageLeft => true,
+            Outcome::Abandoned | Outcome::Overflowed | Outcome::Missed => {
+                self.queue_policy(chat).is_ok_and(|q| q.log_abandoned)
+            }
+        };
+        let (interaction, conversation) = (chat.id, chat.conversation);
+        let (agent, service) = (chat.last_agent.clone(), Some(chat.service));
+        Event::InteractionClosed { interaction, outcome, conversation, agent, log, service }
     }
 
     /// A customer comes back to an agent who takes nothing new: not at once, but as a chat of the queue.

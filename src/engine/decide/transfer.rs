@@ -2,7 +2,7 @@
 
 use super::{Decision, Owned, presence_name};
 use crate::index::RuledOut;
-use crate::state::{Chat, Engine, Stage, Talk};
+use crate::state::{Agent, Chat, Engine, Stage, Talk};
 use tieline_model::command::{Notice, TransferTo};
 use tieline_model::content::ContentRef;
 use tieline_model::event::{Guest, ParkedBy, ReturnedWhy, TransferFailed, WithdrawnWhy};
@@ -110,19 +110,14 @@ impl Engine {
             let message = "this agent is at the chat already; hand it over";
             return Err(Refusal::new(Code::WrongState, message).field("to.agent"));
         }
-        let state = self.agent_state(to);
+        // Being available for some queues only is about what comes by itself (A2).
+        let state = Agent { queues: None, ..self.agent_state(to).into_owned() };
         let queue = chat.queue.as_ref().and_then(|id| Some((id, self.policy.queues.get(id)?)));
         let Some((queue, rules)) = queue else { return Err(none()) };
         let name = &policy.name;
         let ruled_out = self.ruled_out(&state, policy, queue, rules, self.units_in_hand(&state));
         let why = match ruled_out {
             None | Some(RuledOut::AtWork) => return Ok(()),
-            // Being available for some queues only is about what comes by itself.
-            Some(RuledOut::NotAvailableHere)
-                if state.channels.contains(&tieline_model::crm::Channel::Chat) =>
-            {
-                return Ok(());
-            }
             Some(RuledOut::Presence) => format!("{name} is {}", presence_name(&state.presence)),
             Some(RuledOut::NotConnected) => format!("{name} is not at a panel"),
             Some(RuledOut::Wish) => format!("{name} takes no more chats"),
@@ -188,6 +183,7 @@ impl Engine {
             let message = "this agent has not joined the chat; transfer it instead";
             return Err(Refusal::new(Code::WrongState, message).field("agent"));
         }
+        self.is_ready(to)?;
         let mut events: Vec<Event> =
             self.transfer_cancelled(chat, WithdrawnWhy::TransferCancelled).into_iter().collect();
         let others = chat.guests.keys().filter(|guest| *guest != to);
@@ -197,6 +193,23 @@ impl Engine {
         events.extend(self.notice(chat, Notice::Transferred, None));
         events.extend(self.wish_after_leaving(now, agent, id));
         Ok(events)
+    }
+
+    /// Whether a guest can be handed the chat now. What the agent has in hand was looked at when the agent was asked.
+    fn is_ready(&self, to: &AgentId) -> Result<(), Refusal> {
+        let state = self.agent_state(to);
+        let why = if self.takes_nothing_new(to) {
+            format!("is {}", presence_name(&state.presence))
+        } else if state.sessions.is_empty() {
+            "is not at a panel".to_owned()
+        } else if state.talking.is_some() {
+            "is on a call".to_owned()
+        } else {
+            return Ok(());
+        };
+        let name = self.policy.agents.get(to).map_or(to.as_str(), |policy| policy.name.as_str());
+        let message = format!("{name} {why}; hand the chat over later");
+        Err(Refusal::new(Code::TargetUnavailable, message).field("agent"))
     }
 
     /// A pending wish comes due when the active item has gone elsewhere (A1).
@@ -216,7 +229,7 @@ impl Engine {
         Ok(vec![Event::GuestLeft { interaction: id, agent: agent.clone() }])
     }
 
-    /// Everybody who had joined a chat leaves it, and an open transfer of it comes to nothing.
+    /// Everybody who had joined a chat leaves it.
     pub(crate) fn guests_leave(&self, chat: &Chat) -> Vec<Event> {
         let interaction = chat.id;
         chat.guests.keys().map(|agent| Event::GuestLeft { interaction, agent: agent.clone() }).collect()

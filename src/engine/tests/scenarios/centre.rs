@@ -197,9 +197,11 @@ impl Centre {
     /// The latest offer made to an agent.
     pub fn offer(&self, name: &str) -> OfferId {
         let id = self.engine.agent(&agent(name)).and_then(|a| a.offered).expect("something is offered");
-        match &self.engine.chat(id).expect("an offered chat is open").stage {
-            tieline_engine::Stage::Offered(offer) => offer.id,
-            other => panic!("offered, but {other:?}"),
+        let chat = self.engine.chat(id).expect("an offered chat is open");
+        match (&chat.stage, &chat.transfer) {
+            (tieline_engine::Stage::Offered(offer), _) => offer.id,
+            (_, Some(transfer)) => transfer.offer.id,
+            (other, None) => panic!("offered, but {other:?}"),
         }
     }
 
@@ -472,17 +474,21 @@ impl By<'_> {
     }
 
     pub fn starts_in(self, name: &str) {
-        let (interaction, conversation) = (chat(self.n), conversation(self.n));
-        let person = ContentRef { id: ContentId(Uuid::from_u128(2_000 + self.n)), chars: 0, bytes: 0 };
-        self.wishes(Wish::StartChat {
-            interaction,
-            conversation,
+        let start = self.start_of(name);
+        self.wishes(start);
+    }
+
+    /// The wish for a chat in a queue.
+    pub fn start_of(&self, name: &str) -> Wish {
+        Wish::StartChat {
+            interaction: chat(self.n),
+            conversation: conversation(self.n),
             queue: queue(name),
-            person,
+            person: ContentRef { id: ContentId(Uuid::from_u128(2_000 + self.n)), chars: 0, bytes: 0 },
             skills: Default::default(),
             marks: Default::default(),
             previous: None,
-        });
+        }
     }
 
     pub fn accepts(self) {
