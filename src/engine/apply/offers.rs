@@ -108,7 +108,7 @@ impl Engine {
             c.stage = Stage::Owned { agent: to.clone(), place: Place::Active, talk };
             c.last_agent = Some(to.clone());
             // The agent who takes it begins anew: nobody owes a reply to words of somebody who is gone (B8).
-            c.silence = None;
+            (c.silence, c.update_due) = (None, None);
             c.suggested.clear();
         });
         self.let_go(id, from, at);

@@ -9,12 +9,17 @@
 )]
 
 mod calls;
+mod cases;
 mod centre;
 mod delivery;
 mod explain;
+mod files;
 mod inbox;
 mod offers;
+mod outcomes;
 mod presence;
+mod returning;
+mod service;
 mod silence;
 mod staff;
 mod transfer;

@@ -1,13 +1,37 @@
 //! What agents and customers do in a chat beyond writing and ending it.
 
 use crate::centre::*;
-use tieline_engine::Stage;
-use tieline_model::Wish;
+use std::collections::BTreeSet;
+use tieline_engine::{Chat, Stage, Talk};
 use tieline_model::command::{Notice, SupervisorAct, TransferTo};
 use tieline_model::live::Place;
 use tieline_model::policy::TenantPolicy;
+use tieline_model::{Mark, Wish};
+
+pub fn mark(name: &str) -> Mark {
+    Mark::new(name).unwrap()
+}
 
 impl By<'_> {
+    /// A customer who is recognised asks for a chat, in the queue "support".
+    pub fn starts_marked(self, marks: &[&str]) {
+        let Wish::StartChat { interaction, conversation, queue, person, skills, previous, .. } =
+            self.start_of("support")
+        else {
+            panic!("a start")
+        };
+        let marks = marks.iter().map(|m| mark(m)).collect();
+        self.wishes(Wish::StartChat { interaction, conversation, queue, person, skills, marks, previous });
+    }
+
+    pub fn returns(self, n: u128, fresh: u128) {
+        self.wishes(Wish::ReturnToChat { interaction: chat(n), fresh: chat(fresh) });
+    }
+
+    pub fn leaves_message(self, n: u128, chars: u32) {
+        self.wishes(Wish::LeaveMessage { interaction: chat(n), text: text(chars) });
+    }
+
     pub fn sends_file(self, n: u128, bytes: u32, media_type: &str) {
         let file = tieline_model::content::ContentRef { bytes, ..text(8) };
         self.wishes(Wish::SendFile { interaction: chat(n), file, media_type: media_type.to_owned() });
@@ -67,8 +91,22 @@ impl By<'_> {
         self.wishes(Wish::OpenCase { interaction: chat(n) });
     }
 
+    pub fn flags(self, n: u128) {
+        self.wishes(Wish::FlagAbuse { interaction: chat(n), note: None });
+    }
+
     pub fn acts(self, act: SupervisorAct) {
         self.wishes(Wish::Supervise { act, reason: "as agreed".to_owned() });
+    }
+}
+
+impl Centre {
+    /// The conversation of customer `n`.
+    pub fn conversation_of(&mut self, n: u128) -> tieline_model::ConversationId {
+        match self.customer(n).start_of("support") {
+            Wish::StartChat { conversation, .. } => conversation,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -88,8 +126,16 @@ pub fn owner(c: &Centre, n: u128) -> String {
     }
 }
 
+pub fn in_wrap_up(chat: &Chat) -> bool {
+    matches!(chat.stage, Stage::Owned { talk: Talk::WrapUp { .. }, .. })
+}
+
 /// A second queue, "billing", which Carla alone serves.
 pub fn with_billing(policy: &mut TenantPolicy) {
     policy.queues.insert(queue("billing"), tieline_model::policy::QueuePolicy::named("Billing"));
     policy.agents.insert(agent("carla"), serving(&["billing"]));
+}
+
+pub fn marks(names: &[&str]) -> BTreeSet<Mark> {
+    names.iter().map(|m| mark(m)).collect()
 }
