@@ -31,8 +31,16 @@ pub const AGENTS_MAX: usize = 100;
 pub const AGENT_BYTES_MAX: usize = 64;
 
 /// What producers may send, without [`TYPE_PREFIX`].
-const KINDS: [&str; 5] =
-    ["call.ringing.v1", "call.dialled.v1", "call.answered.v1", "call.ended.v1", "call.recording_ready.v1"];
+const KINDS: [&str; 8] = [
+    "call.ringing.v1",
+    "call.dialled.v1",
+    "call.answered.v1",
+    "call.held.v1",
+    "call.resumed.v1",
+    "call.transferred.v1",
+    "call.ended.v1",
+    "call.recording_ready.v1",
+];
 
 /// Why a message of a producer was not carried out. Nothing was changed by it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -182,6 +190,18 @@ fn said(
             data.only(&["call", "agent"])?;
             Ok(bare(CallFact::Answered { agent: agent(data.required("agent")?, "data.agent")? }))
         }
+        Kind::Held => {
+            data.only(&["call"])?;
+            Ok(bare(CallFact::Held))
+        }
+        Kind::Resumed => {
+            data.only(&["call"])?;
+            Ok(bare(CallFact::Resumed))
+        }
+        Kind::Transferred => {
+            data.only(&["call", "to"])?;
+            Ok(bare(CallFact::Transferred { to: agent(data.required("to")?, "data.to")? }))
+        }
         Kind::Ended => {
             data.only(&["call"])?;
             Ok(bare(CallFact::Ended))
@@ -198,6 +218,9 @@ enum Kind {
     Ringing,
     Dialled,
     Answered,
+    Held,
+    Resumed,
+    Transferred,
     Ended,
     RecordingReady,
 }
@@ -264,6 +287,9 @@ fn kind(fields: &Fields<'_>) -> Result<Kind, Rejected> {
         Some("call.ringing.v1") => Ok(Kind::Ringing),
         Some("call.dialled.v1") => Ok(Kind::Dialled),
         Some("call.answered.v1") => Ok(Kind::Answered),
+        Some("call.held.v1") => Ok(Kind::Held),
+        Some("call.resumed.v1") => Ok(Kind::Resumed),
+        Some("call.transferred.v1") => Ok(Kind::Transferred),
         Some("call.ended.v1") => Ok(Kind::Ended),
         Some("call.recording_ready.v1") => Ok(Kind::RecordingReady),
         _ => {

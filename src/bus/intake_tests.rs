@@ -81,6 +81,29 @@ fn answered_and_ended_become_reports_without_content() {
     assert!(matches!(wish, Wish::ReportCall { fact: CallFact::Ended, .. }));
 }
 
+// proves E1
+#[test]
+fn hold_and_transfer_become_reports_without_content() {
+    let report = |kind: &str, data| {
+        let mut message = with("/type", json!(kind));
+        message["data"] = data;
+        let request = translate(&message).unwrap();
+        assert!(request.content.is_empty() && request.handles.is_empty());
+        let Wish::ReportCall { fact, .. } = request.command.wish else { panic!() };
+        fact
+    };
+    assert_eq!(report("com.tieline.call.held.v1", json!({ "call": "c-1" })), CallFact::Held);
+    assert_eq!(report("com.tieline.call.resumed.v1", json!({ "call": "c-1" })), CallFact::Resumed);
+    let to = report("com.tieline.call.transferred.v1", json!({ "call": "c-1", "to": "201" }));
+    assert_eq!(to, CallFact::Transferred { to: "201".to_owned() });
+    let mut message = with("/type", json!("com.tieline.call.transferred.v1"));
+    message["data"] = json!({ "call": "c-1", "to": "a\u{7}" });
+    let rejected = translate(&message).unwrap_err();
+    assert_eq!((rejected.code, rejected.field.as_deref()), (Code::Invalid, Some("data.to")));
+    message["data"] = json!({ "call": "c-1", "agent": "201" });
+    assert_eq!(translate(&message).unwrap_err().field.as_deref(), Some("data"));
+}
+
 // proves E1, E4
 #[test]
 fn a_dialled_call_is_found_by_the_number_that_was_dialled() {

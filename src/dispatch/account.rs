@@ -282,6 +282,7 @@ impl Reader<'_> {
                 self.log.answered_at = self.log.answered_at.or(Some(row.at));
                 self.taken_by(agent, row.at);
             }
+            Event::CallTransferred { to, .. } => self.taken_by(to, row.at),
             Event::CallEnded { .. } => {
                 self.log.ended_at = Some(row.at);
                 self.leg_over(row.at);
@@ -404,7 +405,7 @@ mod tests {
         let (interaction, conversation, agent) = (interaction(), conversation(), None);
         let closed =
             Event::InteractionClosed { interaction, outcome, conversation, agent, log: true, service: None };
-        [Event::CallEnded { call: call(), interaction, outcome }, closed]
+        [Event::CallEnded { call: call(), interaction, outcome, presumed: false }, closed]
     }
     fn recorded(n: u128) -> Event {
         let (interaction, conversation, recording) = (interaction(), conversation(), refer(n));

@@ -138,6 +138,13 @@ fn follow(memory: &Shared, own: &ConnectionId, row: &Recorded) -> Option<Interac
         | Event::CallRang { interaction, .. }
         | Event::CallDialled { interaction, .. }
         | Event::CallAnswered { interaction, .. } => Some(*interaction),
+        Event::CallTransferred { interaction, from, .. } => {
+            // Should it come back to that agent, it pops there anew.
+            if let Some(agents) = memory.popped.get_mut(interaction) {
+                agents.remove(from);
+            }
+            Some(*interaction)
+        }
         Event::OfferRejected { interaction, agent, .. }
         | Event::OfferMissed { interaction, agent, .. }
         | Event::OfferWithdrawn { interaction, agent, .. }

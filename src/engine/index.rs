@@ -339,6 +339,13 @@ impl Engine {
                 self.line_up(id);
             }
         }
+        let calls: Vec<InteractionId> = self.calls.keys().copied().collect();
+        for id in calls {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.due = None;
+            }
+            self.call_due(id);
+        }
         self.index.deadlines.extend(self.other_deadlines());
         self.tidy_up();
     }

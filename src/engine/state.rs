@@ -576,6 +576,15 @@ pub struct Call {
     /// What was filled into the script (G3).
     #[serde(default)]
     pub script: Option<ContentRef>,
+    /// The other side is on hold since then.
+    #[serde(default)]
+    pub held_at: Option<Timestamp>,
+    /// When it last changed; a call of which nothing is heard for too long counts as over (E1).
+    #[serde(default)]
+    pub heard_at: Timestamp,
+    /// When that will be; as the index has it.
+    #[serde(skip)]
+    pub(crate) due: Option<Timestamp>,
 }
 
 /// Ringing, dialled or answered.
@@ -601,6 +610,16 @@ pub enum CallState {
 }
 
 impl CallState {
+    /// The same with another agent on the phone; one that rings is answered by that agent.
+    #[must_use]
+    pub(crate) fn with(&self, agent: AgentId, now: Timestamp) -> Self {
+        match self {
+            Self::Ringing { .. } => Self::Answered { agent, at: now },
+            Self::Dialled { .. } => Self::Dialled { agent },
+            Self::Answered { at, .. } => Self::Answered { agent, at: *at },
+        }
+    }
+
     /// Agents whom the call keeps from chats.
     #[must_use]
     pub fn holders(&self) -> BTreeSet<AgentId> {

@@ -37,6 +37,8 @@ pub enum Deadline {
     Lost(AgentId),
     /// A schedule opens or closes (A12).
     Hours(ScheduleId),
+    /// Nothing was heard of a call for so long that it must be over (E1).
+    CallUnended(InteractionId),
 }
 
 impl Engine {
@@ -75,6 +77,7 @@ impl Engine {
             Deadline::Grace(agent) => self.grace_over(agent),
             Deadline::Lost(agent) => self.lost(now, agent),
             Deadline::Hours(schedule) => self.hours_turn(now, schedule),
+            Deadline::CallUnended(id) => self.call_unended(now, *id),
         }
     }
 
@@ -159,7 +162,21 @@ impl Engine {
         }
     }
 
-    /// Deadlines of neither chats nor agents.
+    /// Brings when a call counts as over up to date in the index. Call after anything that is heard of it.
+    pub(crate) fn call_due(&mut self, id: InteractionId) {
+        let longest = self.policy.calls.longest;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let due = longest.map(|longest| call.heard_at + longest);
+        if due == call.due {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut call.due, due) {
+            self.index.deadlines.remove(&(old, Deadline::CallUnended(id)));
+        }
+        self.index.deadlines.extend(due.map(|at| (at, Deadline::CallUnended(id))));
+    }
+
+    /// Deadlines of neither chats nor agents nor calls.
     pub(crate) fn other_deadlines(&self) -> Vec<(Timestamp, Deadline)> {
         let turn = |(id, turned): (&ScheduleId, &crate::state::Turned)| {
             Some((turned.next?, Deadline::Hours(id.clone())))

@@ -364,6 +364,7 @@ fn agents_in(event: &Event) -> Vec<AgentId> {
         | Event::ScriptFilled { agent, .. } => vec![agent.clone()],
         Event::TransferOffered { from, to, .. }
         | Event::TransferAccepted { from, to, .. }
+        | Event::CallTransferred { from, to, .. }
         | Event::TransferFailed { from, to, .. }
         | Event::HandedOver { from, to, .. } => vec![from.clone(), to.clone()],
         Event::SupervisorActed { supervisor, agent, .. } => {
@@ -379,6 +380,8 @@ fn agents_in(event: &Event) -> Vec<AgentId> {
         | Event::ChatEnded { .. }
         | Event::EndSeen { .. }
         | Event::WrapUpExtended { .. }
+        | Event::CallHeld { .. }
+        | Event::CallResumed { .. }
         | Event::CallEnded { .. }
         | Event::RecordingReady { .. }
         | Event::LookedUp { .. }
@@ -428,6 +431,9 @@ fn moves_line(event: &Event) -> bool {
         | Event::CallRang { .. }
         | Event::CallDialled { .. }
         | Event::CallAnswered { .. }
+        | Event::CallHeld { .. }
+        | Event::CallResumed { .. }
+        | Event::CallTransferred { .. }
         | Event::CallEnded { .. }
         | Event::RecordingReady { .. }
         | Event::LookedUp { .. }

@@ -193,6 +193,15 @@ pub enum CallFact {
         /// Agent id or extension.
         agent: String,
     },
+    /// Its agent put the other side on hold.
+    Held,
+    /// Its agent took the other side off hold.
+    Resumed,
+    /// It is with this agent now; whoever had it is done with it.
+    Transferred {
+        /// Agent id or extension.
+        to: String,
+    },
     /// It is over. Final; later facts only enrich.
     Ended,
     /// Where the recording can be heard. May come before the end or long after it.

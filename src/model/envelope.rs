@@ -88,6 +88,32 @@ pub struct CallAnswered {
     pub agent: String,
 }
 
+/// Body of `com.tieline.call.held.v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallHeld {
+    /// The call as its telephone system names it.
+    pub call: CallId,
+}
+
+/// Body of `com.tieline.call.resumed.v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallResumed {
+    /// The call as its telephone system names it.
+    pub call: CallId,
+}
+
+/// Body of `com.tieline.call.transferred.v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallTransferred {
+    /// The call as its telephone system names it.
+    pub call: CallId,
+    /// Who has it now: agent id or extension.
+    pub to: String,
+}
+
 /// Body of `com.tieline.call.recording_ready.v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

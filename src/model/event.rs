@@ -769,6 +769,36 @@ pub enum Event {
         /// By whom.
         agent: AgentId,
     },
+    /// The other side of a call was put on hold.
+    #[serde(rename = "call.held.v1")]
+    CallHeld {
+        /// The call as its system names it.
+        call: CallId,
+        /// The call here.
+        interaction: InteractionId,
+    },
+    /// The other side of a call was taken off hold.
+    #[serde(rename = "call.resumed.v1")]
+    CallResumed {
+        /// The call as its system names it.
+        call: CallId,
+        /// The call here.
+        interaction: InteractionId,
+    },
+    /// A call went from one agent to another.
+    #[serde(rename = "call.transferred.v1")]
+    CallTransferred {
+        /// The call as its system names it.
+        call: CallId,
+        /// The call here.
+        interaction: InteractionId,
+        /// Its conversation.
+        conversation: ConversationId,
+        /// Who had it.
+        from: AgentId,
+        /// Who has it.
+        to: AgentId,
+    },
     /// A call is over.
     #[serde(rename = "call.ended.v1")]
     CallEnded {
@@ -778,6 +808,9 @@ pub enum Event {
         interaction: InteractionId,
         /// How it ended.
         outcome: Outcome,
+        /// Nobody said so: nothing was heard of it for as long as a call may last.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        presumed: bool,
     },
     /// The recording of a call can be heard.
     #[serde(rename = "call.recording_ready.v1")]
@@ -886,6 +919,9 @@ impl Event {
             Self::CallRang { .. } => "call.rang.v1",
             Self::CallDialled { .. } => "call.dialled.v1",
             Self::CallAnswered { .. } => "call.answered.v1",
+            Self::CallHeld { .. } => "call.held.v1",
+            Self::CallResumed { .. } => "call.resumed.v1",
+            Self::CallTransferred { .. } => "call.transferred.v1",
             Self::CallEnded { .. } => "call.ended.v1",
             Self::RecordingReady { .. } => "call.recording_ready.v1",
             Self::LookedUp { .. } => "interaction.looked_up.v1",
@@ -950,6 +986,9 @@ impl Event {
             | Self::CallRang { interaction, .. }
             | Self::CallDialled { interaction, .. }
             | Self::CallAnswered { interaction, .. }
+            | Self::CallHeld { interaction, .. }
+            | Self::CallResumed { interaction, .. }
+            | Self::CallTransferred { interaction, .. }
             | Self::CallEnded { interaction, .. }
             | Self::RecordingReady { interaction, .. }
             | Self::LookedUp { interaction, .. }

@@ -7,7 +7,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use tieline_model::envelope::{
-    CallAnswered, CallDialled, CallEnded, CallRecordingReady, CallRinging, Envelope, TYPE_PREFIX,
+    CallAnswered, CallDialled, CallEnded, CallHeld, CallRecordingReady, CallResumed, CallRinging,
+    CallTransferred, Envelope, TYPE_PREFIX,
 };
 use tieline_model::{Event, Refusal};
 
@@ -32,6 +33,14 @@ fn document() -> Result<Value> {
         intake::<CallRinging>(&mut schemas, &mut messages, "call.ringing.v1", "A call rings.")?,
         intake::<CallDialled>(&mut schemas, &mut messages, "call.dialled.v1", "An agent dialled.")?,
         intake::<CallAnswered>(&mut schemas, &mut messages, "call.answered.v1", "An agent answered a call.")?,
+        intake::<CallHeld>(&mut schemas, &mut messages, "call.held.v1", "A call was put on hold.")?,
+        intake::<CallResumed>(&mut schemas, &mut messages, "call.resumed.v1", "A call was taken off hold.")?,
+        intake::<CallTransferred>(
+            &mut schemas,
+            &mut messages,
+            "call.transferred.v1",
+            "A call went to another agent.",
+        )?,
         intake::<CallEnded>(&mut schemas, &mut messages, "call.ended.v1", "A call is over.")?,
         intake::<CallRecordingReady>(
             &mut schemas,

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tieline_model::envelope::{
-    CallAnswered, CallDialled, CallEnded, CallRecordingReady, CallRinging, Envelope,
+    CallAnswered, CallDialled, CallEnded, CallHeld, CallRecordingReady, CallResumed, CallRinging,
+    CallTransferred, Envelope,
 };
 use tieline_model::live::{
     ChatStarted, PanelFrame, PanelSays, SignIn, SignedIn, StartChat, WidgetFrame, WidgetSays,
@@ -106,6 +107,9 @@ pub(crate) fn json_schemas() -> Result<Vec<(&'static str, Value)>> {
                 .into::<CallRinging>()
                 .into::<CallDialled>()
                 .into::<CallAnswered>()
+                .into::<CallHeld>()
+                .into::<CallResumed>()
+                .into::<CallTransferred>()
                 .into::<CallEnded>()
                 .into::<CallRecordingReady>()
                 .done("envelope")?,

@@ -14,7 +14,7 @@ impl Engine {
         at: Timestamp,
     ) {
         self.call_ids.entry(call.clone()).or_insert(id);
-        self.calls.entry(id).or_insert_with(|| Call {
+        let known = self.calls.entry(id).or_insert_with(|| Call {
             id,
             call: call.clone(),
             conversation,
@@ -29,7 +29,33 @@ impl Engine {
             codes: Vec::new(),
             remarks: None,
             script: None,
+            held_at: None,
+            heard_at: at,
+            due: None,
         });
+        known.heard_at = at;
+        self.call_due(id);
+    }
+
+    /// The other side was put on hold, or taken off it.
+    pub(super) fn held(&mut self, id: InteractionId, since: Option<Timestamp>, at: Timestamp) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            (call.held_at, call.heard_at) = (since, at);
+        }
+        self.call_due(id);
+    }
+
+    /// From one agent to another. Who had it is done with it; who has it is on the phone.
+    pub(super) fn call_moved(&mut self, id: InteractionId, from: &AgentId, to: &AgentId, at: Timestamp) {
+        self.held(id, None, at);
+        let Some(state) = self.calls.get(&id).map(|call| call.state.with(to.clone(), at)) else { return };
+        let answered = matches!(state, CallState::Answered { .. });
+        self.on_the_phone(id, state, at);
+        self.with_agent(from, |a| {
+            a.idle_since = at;
+            a.today.transferred += 1;
+        });
+        self.with_agent(to, |a| a.today.calls += u32::from(answered));
     }
 
     pub(super) fn rings_at(&mut self, id: InteractionId, agents: BTreeSet<AgentId>, at: Timestamp) {
@@ -111,6 +137,9 @@ impl Engine {
     pub(super) fn call_over(&mut self, call: &CallId, id: InteractionId, at: Timestamp) {
         self.call_leaves(id, at, |_| true);
         if let Some(over) = self.calls.remove(&id) {
+            if let Some(due) = over.due {
+                self.index.deadlines.remove(&(due, crate::Deadline::CallUnended(id)));
+            }
             if let Some(agent) = over.state.on_the_phone() {
                 self.with_agent(agent, |a| a.idle_since = at);
             }

@@ -202,6 +202,11 @@ impl Engine {
                 self.on_the_phone(*interaction, CallState::Answered { agent: agent.clone(), at }, at);
                 self.with_agent(agent, |a| a.today.calls += 1);
             }
+            Event::CallHeld { interaction, .. } => self.held(*interaction, Some(at), at),
+            Event::CallResumed { interaction, .. } => self.held(*interaction, None, at),
+            Event::CallTransferred { interaction, from, to, .. } => {
+                self.call_moved(*interaction, from, to, at);
+            }
             Event::CallEnded { call, interaction, .. } => self.call_over(call, *interaction, at),
             Event::RecordingReady { call, interaction, recording, .. } => {
                 if let Some(c) = self.calls.get_mut(interaction) {

@@ -63,7 +63,25 @@ impl Engine {
                 let agent = self.resolve(agent).ok_or_else(|| unknown_agent("agent"))?;
                 Ok(self.answered(now, known, call, id, talk, &agent))
             }
-            CallFact::Ended => Ok(self.call_ended(now, known, call, id)),
+            CallFact::Held => Ok(Self::hold(known, true)),
+            CallFact::Resumed => Ok(Self::hold(known, false)),
+            CallFact::Transferred { to } => {
+                let to = self.resolve(to).ok_or_else(|| unknown_agent("to"))?;
+                Ok(match known {
+                    Some(known) => self.call_transferred(now, known, &to),
+                    None => self.answered(now, known, call, id, talk, &to),
+                })
+            }
+            CallFact::Ended => Ok(match known {
+                Some(known) => self.call_ended(now, known, false),
+                // Heard of for the first time: remembered, so that a late "ringing" does not ring.
+                None => vec![Event::CallEnded {
+                    call: call.clone(),
+                    interaction: id,
+                    outcome: Outcome::Missed,
+                    presumed: false,
+                }],
+            }),
             CallFact::RecordingReady { recording } => match known {
                 Some(known) if known.recording == Some(*recording) => Ok(Vec::new()),
                 Some(_) => Ok(vec![Event::RecordingReady {
@@ -176,25 +194,53 @@ impl Engine {
         events
     }
 
-    fn call_ended(
-        &self,
-        now: Timestamp,
-        known: Option<&Call>,
-        call: &CallId,
-        id: InteractionId,
-    ) -> Vec<Event> {
-        let Some(known) = known else {
-            // Heard of for the first time: remembered, so that a late "ringing" does not ring.
-            let outcome = Outcome::Missed;
-            return vec![Event::CallEnded { call: call.clone(), interaction: id, outcome }];
+    /// Hold is told only of calls in which two people talk; anything else about it changes nothing.
+    fn hold(known: Option<&Call>, held: bool) -> Vec<Event> {
+        let Some(known) = known.filter(|call| call.held_at.is_some() != held) else { return Vec::new() };
+        let (call, interaction) = (known.call.clone(), known.id);
+        match (&known.state, held) {
+            (CallState::Answered { .. }, true) => vec![Event::CallHeld { call, interaction }],
+            (CallState::Answered { .. }, false) => vec![Event::CallResumed { call, interaction }],
+            (CallState::Ringing { .. } | CallState::Dialled { .. }, _) => Vec::new(),
+        }
+    }
+
+    /// The call is with another agent now. Of one that rings, this is its answer: the earlier one is late or lost.
+    fn call_transferred(&self, now: Timestamp, known: &Call, to: &AgentId) -> Vec<Event> {
+        let Some(from) = known.state.on_the_phone() else {
+            return self.answered(now, Some(known), &known.call, known.id, known.conversation, to);
         };
+        if from == to {
+            return Vec::new();
+        }
+        let mut events: Vec<Event> = self.withdraw_from(to, WithdrawnWhy::Call).into_iter().collect();
+        events.extend(self.park_active(now, to, ParkedBy::Call, None));
+        events.push(Event::CallTransferred {
+            call: known.call.clone(),
+            interaction: known.id,
+            conversation: known.conversation,
+            from: from.clone(),
+            to: to.clone(),
+        });
+        events.extend(self.after_call(now, from, known.id));
+        events
+    }
+
+    /// Nothing was heard of a call for as long as one may last, so its end was lost (E1). Nobody is on the phone any
+    /// more, so nothing is left to wrap up.
+    pub(crate) fn call_unended(&self, now: Timestamp, id: InteractionId) -> Vec<Event> {
+        self.calls.get(&id).map(|known| self.call_ended(now, known, true)).unwrap_or_default()
+    }
+
+    fn call_ended(&self, now: Timestamp, known: &Call, presumed: bool) -> Vec<Event> {
+        let (call, id) = (&known.call, known.id);
         let outcome = match &known.state {
             CallState::Answered { .. } => Outcome::Answered,
             CallState::Ringing { .. } | CallState::Dialled { .. } => Outcome::Missed,
         };
         let (agent, conversation) = (known.state.on_the_phone().cloned(), known.conversation);
         let mut events = Vec::new();
-        let wrap_up = self.policy.calls.wrap_up.filter(|_| outcome == Outcome::Answered);
+        let wrap_up = self.policy.calls.wrap_up.filter(|_| outcome == Outcome::Answered && !presumed);
         // An agent who is on another call already gets no wrap-up of this one.
         let wrap_up = wrap_up.zip(agent.clone().filter(|agent| !self.on_another_call(agent, id)));
         if let Some((rules, agent)) = &wrap_up {
@@ -202,7 +248,7 @@ impl Engine {
             let (deadline, time) = (rules.time.map(|time| now + time), rules.time);
             events.push(Event::WrapUpStarted { interaction: id, agent: agent.clone(), deadline, time });
         }
-        events.push(Event::CallEnded { call: call.clone(), interaction: id, outcome });
+        events.push(Event::CallEnded { call: call.clone(), interaction: id, outcome, presumed });
         if wrap_up.is_some() {
             return events;
         }

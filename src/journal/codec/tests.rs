@@ -344,7 +344,10 @@ fn about_calls(interaction: InteractionId, conversation: ConversationId) -> Vec<
             numbers: content(),
         },
         Event::CallAnswered { call: call.clone(), interaction, conversation, agent: agent() },
-        Event::CallEnded { call: call.clone(), interaction, outcome: Outcome::Missed },
+        Event::CallHeld { call: call.clone(), interaction },
+        Event::CallResumed { call: call.clone(), interaction },
+        Event::CallTransferred { call: call.clone(), interaction, conversation, from: agent(), to: agent() },
+        Event::CallEnded { call: call.clone(), interaction, outcome: Outcome::Missed, presumed: true },
         Event::RecordingReady { call, interaction, conversation, recording: content(), log: true },
     ]
 }

@@ -234,7 +234,7 @@ pub enum CallLogs {
 }
 
 /// What calls do to chats, and what becomes of them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CallPolicy {
     /// B4.
@@ -247,4 +247,20 @@ pub struct CallPolicy {
     pub wrap_up: Option<WrapUp>,
     /// How calls are classified (E5).
     pub classification: Classification,
+    /// A call of which nothing is heard for so long counts as over, so that a lost "ended" does not keep an agent from
+    /// chats for ever (E1); `None` never.
+    pub longest: Option<Millis>,
+}
+
+impl Default for CallPolicy {
+    fn default() -> Self {
+        Self {
+            park_on: ParkOn::default(),
+            after_call: AfterCall::default(),
+            log: CallLogs::default(),
+            wrap_up: None,
+            classification: Classification::default(),
+            longest: Some(Millis::secs(4 * 60 * 60)),
+        }
+    }
 }

@@ -460,3 +460,138 @@ fn ended_calls_are_forgotten_in_turn() {
     c.call("c1").recorded_as(70);
     assert_eq!(c.happened(), ["c1 recorded, log true"]);
 }
+
+// proves E1
+#[test]
+fn hold_is_told_and_keeps_the_agent_on_the_call() {
+    let mut c = Centre::new();
+    c.call("c1").answered_by("anna");
+    c.call("c1").held();
+    c.call("c1").held();
+    assert_eq!(c.happened(), ["c1 answered by anna", "c1 held"], "the same again changes nothing");
+    assert_eq!(c.status("anna"), Status::OnCall);
+    let call = c.engine.calls().next().unwrap();
+    assert_eq!(call.held_at, Some(c.now));
+    c.call("c1").resumed();
+    c.call("c1").resumed();
+    assert_eq!(c.happened(), ["c1 resumed"]);
+    c.call("c1").held();
+    c.call("c1").ends();
+    assert_eq!(c.happened(), ["c1 held", "c1 ended Answered", "c1 closed Answered, log true"]);
+}
+
+// proves E1, B4, B5, A10
+#[test]
+fn a_transferred_call_parks_at_the_one_and_gives_back_at_the_other() {
+    let mut c = Centre::new();
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.customer(2).starts();
+    c.ben().accepts();
+    c.call("c1").answered_by("anna");
+    c.customer(1).ends(1);
+    c.call("c1").held();
+    c.happened();
+    c.call("c1").transferred_to("ben");
+    assert_eq!(
+        c.happened(),
+        [
+            "#2 parked for ben by Call, left none",
+            "c1 transferred from anna to ben",
+            "#1 activated by anna, wrap-up 60000",
+        ]
+    );
+    assert_eq!((c.status("anna"), c.status("ben")), (Status::WrapUp, Status::OnCall));
+    assert!(c.engine.agent(&agent("anna")).unwrap().calls.is_empty());
+    assert_eq!(c.engine.calls().next().unwrap().held_at, None, "nobody holds it any more");
+    c.call("c1").transferred_to("ben");
+    c.call("c1").answered_by("anna");
+    assert_eq!(c.happened(), Vec::<String>::new(), "it is Ben's; a late answer does not bring it back");
+    let id = c.call_id("c1");
+    c.anna().cannot(Code::NotFound, |anna| anna.chooses(id, None));
+    c.ben().chooses(id, None);
+    c.happened();
+    c.call("c1").ends();
+    assert_eq!(c.happened(), ["c1 ended Answered", "c1 closed Answered, log true"]);
+    assert_eq!((place(&c, 2), c.engine.recent_logs(&agent("ben")).count()), (Place::Parked, 1));
+    assert_eq!(c.engine.recent_logs(&agent("anna")).count(), 0, "who has it last has its log");
+}
+
+// proves E1, A10
+#[test]
+fn a_transferred_call_takes_the_offer_away_from_whoever_gets_it() {
+    let mut c = Centre::new();
+    c.call("c1").answered_by("anna");
+    c.customer(1).starts();
+    c.happened();
+    c.call("c1").transferred_to("ben");
+    assert_eq!(
+        c.happened(),
+        [
+            "#1 withdrawn from ben (Call)",
+            "c1 transferred from anna to ben",
+            "#1 offered to anna, v2, for 30000"
+        ]
+    );
+}
+
+// proves E1
+#[test]
+fn a_transfer_to_nobody_of_ours_is_refused_clearly() {
+    let mut c = Centre::new();
+    c.call("c1").answered_by("anna");
+    let refusal = c.call("c1").cannot(Code::NotFound, |call| call.transferred_to("4711"));
+    assert_eq!(refusal.field.as_deref(), Some("to"));
+}
+
+// proves E1, B5
+#[test]
+fn a_call_of_which_nothing_is_heard_for_hours_counts_as_over() {
+    let mut c = handling();
+    c.call("c1").answered_by("anna");
+    c.anna().cannot(Code::NotFound, |anna| anna.takes(9));
+    c.customer(1).ends(1);
+    c.after(3 * 3_600);
+    c.call("c1").held();
+    c.happened();
+    c.after_ms(4 * 3_600_000 - 1);
+    assert_eq!(c.happened(), Vec::<String>::new(), "four hours since the last word, and never early");
+    c.after_ms(1);
+    assert_eq!(
+        c.happened(),
+        [
+            "c1 ended Answered, presumed",
+            "c1 closed Answered, log true",
+            "#1 activated by anna, wrap-up 60000"
+        ]
+    );
+    assert_eq!(c.engine.next_deadline().map(|(at, _)| at.since(c.now)), Some(tieline_model::Millis(60_000)));
+    c.call("c1").ends();
+    c.call("c1").answered_by("anna");
+    assert_eq!(c.happened(), Vec::<String>::new(), "what comes after that is late");
+    c.call("c1").recorded_as(70);
+    assert_eq!(c.happened(), ["c1 recorded, log true"]);
+}
+
+// proves E1
+#[test]
+fn a_call_that_rings_for_hours_was_missed_and_a_policy_may_wait_for_ever() {
+    let mut c = Centre::with(|p| p.calls.longest = Some(tieline_model::Millis::secs(600)));
+    c.call("c1").rings_at(&["anna", "ben"]);
+    c.call("c2").dialled_by("ben");
+    c.happened();
+    c.after(600);
+    let ended = ["c1 ended Missed, presumed", "c1 closed Missed, log false", "c2 ended Missed, presumed"];
+    assert_eq!(c.happened()[..3], ended);
+    assert!(c.engine.next_deadline().is_none() && c.engine.calls().next().is_none());
+    let mut c = Centre::with(|p| p.calls.longest = None);
+    c.call("c1").rings_at(&["anna"]);
+    assert!(c.engine.next_deadline().is_none());
+    // Settings that come later count for calls that are on already.
+    let mut policy = c.policy();
+    policy.calls.longest = Some(tieline_model::Millis::secs(600));
+    c.configures(policy);
+    c.happened();
+    c.after(600);
+    assert_eq!(c.happened(), ["c1 ended Missed, presumed", "c1 closed Missed, log false"]);
+}

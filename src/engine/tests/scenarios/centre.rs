@@ -312,7 +312,14 @@ impl Centre {
             Event::CallDialled { call, agent, .. } => format!("{call} dialled by {agent}"),
             Event::RecordingReady { call, log, .. } => format!("{call} recorded, log {log}"),
             Event::CallAnswered { call, agent, .. } => format!("{call} answered by {agent}"),
-            Event::CallEnded { call, outcome, .. } => format!("{call} ended {outcome:?}"),
+            Event::CallHeld { call, .. } => format!("{call} held"),
+            Event::CallResumed { call, .. } => format!("{call} resumed"),
+            Event::CallTransferred { call, from, to, .. } => {
+                format!("{call} transferred from {from} to {to}")
+            }
+            Event::CallEnded { call, outcome, presumed, .. } => {
+                format!("{call} ended {outcome:?}{}", if *presumed { ", presumed" } else { "" })
+            }
             Event::LookedUp { interaction, connection, .. } => {
                 format!("{} looked up in {connection}", id(interaction))
             }
@@ -590,6 +597,18 @@ impl Phone<'_> {
 
     pub fn answered_by(self, agent: &str) {
         self.reports(CallFact::Answered { agent: agent.to_owned() });
+    }
+
+    pub fn held(self) {
+        self.reports(CallFact::Held);
+    }
+
+    pub fn resumed(self) {
+        self.reports(CallFact::Resumed);
+    }
+
+    pub fn transferred_to(self, agent: &str) {
+        self.reports(CallFact::Transferred { to: agent.to_owned() });
     }
 
     pub fn ends(self) {
