@@ -52,12 +52,12 @@ impl Engine {
     /// One open chat.
     #[must_use]
     pub fn chat(&self, id: InteractionId) -> Option<&Chat> {
-        self.chats.get(&id)
+        self.chats.get(&id).map(|chat| &**chat)
     }
 
     /// All open chats.
     pub fn chats(&self) -> impl Iterator<Item = &Chat> {
-        self.chats.values()
+        self.chats.values().map(|chat| &**chat)
     }
 
     /// One call that has not ended.
@@ -86,7 +86,7 @@ impl Engine {
     /// An agent's owned chats.
     pub fn inbox<'a>(&'a self, id: &AgentId) -> impl Iterator<Item = &'a Chat> {
         let inbox = self.agents.get(id).map(|a| a.inbox.iter());
-        inbox.into_iter().flatten().filter_map(|id| self.chats.get(id))
+        inbox.into_iter().flatten().filter_map(|id| self.chat(*id))
     }
 
     /// What others see of an agent (A1).

@@ -34,7 +34,8 @@ pub struct Engine {
     pub(crate) now: Timestamp,
     pub(crate) policy: TenantPolicy,
     pub(crate) agents: BTreeMap<AgentId, Agent>,
-    pub(crate) chats: BTreeMap<InteractionId, Chat>,
+    /// Boxed, for chats are large and come and go.
+    pub(crate) chats: BTreeMap<InteractionId, Box<Chat>>,
     pub(crate) calls: BTreeMap<InteractionId, Call>,
     pub(crate) call_ids: BTreeMap<CallId, InteractionId>,
     pub(crate) ended_calls: VecDeque<CallId>,

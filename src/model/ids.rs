@@ -2,9 +2,9 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// Why a text is not an id.
@@ -21,7 +21,7 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Checks and takes a text.
@@ -35,12 +35,12 @@ macro_rules! text_id {
                     let text = text.chars().take(40).collect();
                     return Err(BadId { what: $what, rule: $rule, text });
                 }
-                Ok(Self(text.into()))
+                Ok(Self(SmolStr::new(text)))
             }
             /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
         impl TryFrom<String> for $name {
@@ -57,7 +57,7 @@ macro_rules! text_id {
         }
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0.as_ref().to_owned()
+                id.0.into()
             }
         }
         impl fmt::Display for $name {

@@ -15,7 +15,7 @@ impl Engine {
         if let Some(queue) = &chat.queue {
             self.figures.entry(queue.clone()).or_default().today.came += 1;
         }
-        self.chats.insert(id, chat);
+        self.chats.insert(id, Box::new(chat));
         self.index.touched.chat(id);
         self.line_up(id);
     }

@@ -63,7 +63,7 @@ impl Engine {
                 started_at: call.started_at,
                 ..Chat::new(id, call.conversation, call.queue.clone(), call.numbers, at)
             };
-            self.chats.insert(id, item);
+            self.chats.insert(id, Box::new(item));
             self.ended(id, Side::Agent, at);
             self.with_agent(agent, |a| {
                 a.inbox.insert(id);
@@ -191,7 +191,7 @@ impl Engine {
         for (offer, _, _) in &chat.past_offers {
             self.offers.remove(offer);
         }
-        Some(chat)
+        Some(*chat)
     }
 
     /// Who comes back soon goes on with the same agent (B15, A11 `sticky`).

@@ -143,7 +143,7 @@ impl Engine {
 
     fn any_chat(&self, id: InteractionId) -> Result<&Chat, Refusal> {
         let none = || Refusal::new(Code::NotFound, "there is no open chat of this id").field("interaction");
-        self.chats.get(&id).ok_or_else(none)
+        self.chat(id).ok_or_else(none)
     }
 
     /// An agent's own or joined chat that is in progress.
