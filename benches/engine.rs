@@ -45,7 +45,9 @@ fn main() {
         };
         cost(&mut criterion, "routing pass", &mut |times| standing(&mut made, agents).routing_pass(times));
         cost(&mut criterion, "status change", &mut |times| standing(&mut made, agents).status_change(times));
-        cost(&mut criterion, "offer and accept", &mut |times| standing(&mut made, agents).offer_and_accept(times));
+        cost(&mut criterion, "offer and accept", &mut |times| {
+            standing(&mut made, agents).offer_and_accept(times)
+        });
         cost(&mut criterion, "cycle", &mut |times| standing(&mut made, agents).cycle(times));
         cost(&mut criterion, "message", &mut |times| {
             let centre = standing(&mut made, agents);

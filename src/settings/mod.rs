@@ -8,9 +8,11 @@ mod auth;
 mod bus;
 mod daemon;
 mod dispatch;
+mod hours;
 mod http;
 mod journal;
 mod load;
+mod presence;
 mod problem;
 mod queue;
 mod span;
@@ -21,11 +23,16 @@ pub use auth::{Algorithm, Auth, Issuer, Producer};
 pub use bus::{Bus, BusKind};
 pub use daemon::Daemon;
 pub use dispatch::Dispatch;
+pub use hours::{Day, Schedule, Stretch};
 pub use http::Http;
 pub use journal::Journal;
 pub use load::{Error, from_env, load, load_text, read_or_make_key, schema};
+pub use presence::{LabelsSettings, LeaseSettings};
 pub use problem::{Problem, Problems};
-pub use queue::{ClassificationSettings, Queue, WrapUpSettings};
+pub use queue::{
+    AttachmentsSettings, Branch, ClassificationSettings, CodeSettings, Full, InactivitySettings, LogSettings,
+    OverflowSettings, Queue, TargetsSettings, Waited, Way, WordingSettings, WrapUpSettings,
+};
 pub use span::Span;
 pub use telemetry::Telemetry;
 pub use tenant::{Agent, Calls, Connection, Tenant};

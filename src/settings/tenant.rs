@@ -2,13 +2,18 @@
 
 use super::auth::list;
 use super::http::check_origin;
-use super::{Problems, Queue, Secret};
+use super::queue::span_or_none;
+use super::{
+    ClassificationSettings, LabelsSettings, LeaseSettings, Problems, Queue, Schedule, Secret, Span,
+    WrapUpSettings, hours,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use tieline_model::command::Open;
 use tieline_model::crm::ConnectionInfo;
 use tieline_model::policy::{AfterCall, AgentPolicy, CallLogs, CallPolicy, ParkOn, TenantPolicy};
-use tieline_model::{AgentId, ConnectionId, QueueId, TenantId};
+use tieline_model::{AgentId, ConnectionId, Millis, QueueId, ScheduleId, SkillId, TenantId, Timestamp};
 
 /// A contact centre.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -24,6 +29,20 @@ pub struct Tenant {
     pub break_reasons: Vec<String>,
     /// What calls do to chats.
     pub calls: Calls,
+    /// IANA name of the time zone the centre works in: its day begins at midnight there (G1), and its schedules are in
+    /// it unless they say otherwise. Default "UTC".
+    pub time_zone: String,
+    /// Opening hours, by id; queues name them (A12). Default none.
+    pub schedules: BTreeMap<ScheduleId, Schedule>,
+    /// Waiting this long weighs as much as one step of priority, over all queues; with "none" priority always goes
+    /// first (A11). Default "none".
+    #[serde(deserialize_with = "span_or_none")]
+    #[schemars(with = "String")]
+    pub ageing: Option<Span>,
+    /// When an agent whose connection is gone counts as lost (A8, A17).
+    pub lease: LeaseSettings,
+    /// What statuses are called (A1).
+    pub labels: LabelsSettings,
     /// Origins of the pages that may embed the widget (`https://www.example.com`). Default none.
     pub site_origins: Vec<String>,
     /// Origins of the CRM pages that may frame the panel (`https://*.lightning.force.com`). Default none.
@@ -57,8 +76,10 @@ pub struct Agent {
     pub may_reject: bool,
     /// Sees and does a supervisor's things. Default false.
     pub supervisor: bool,
-    /// How many unfinished chats at once (A5). Default 3.
+    /// Units of unfinished chats at once (A5); a chat takes its queue's `units`, most often one. Default 3.
     pub chat_capacity: u32,
+    /// What the agent can, and how well, from 1 to 10: `{ english = 8, billing = 5 }` (A11). Default none.
+    pub skills: BTreeMap<SkillId, u8>,
     /// The agent's own user in each CRM, by connection, as that CRM identifies users (Salesforce: user id; Dynamics:
     /// systemuserid; Zendesk: user id). Records then name the agent, and a CRM that can pop from the server pops
     /// there. Default none.
@@ -66,7 +87,7 @@ pub struct Agent {
 }
 
 /// What calls do to chats, and which are logged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Calls {
     /// When a call parks the active chat (B4): `answered` or `ringing`. Default `answered`.
@@ -75,6 +96,14 @@ pub struct Calls {
     pub after_call: AfterCall,
     /// Which calls are logged in the CRMs (E4): `answered`, `all` or `none`. Default `answered`.
     pub log: CallLogs,
+    /// Wrap-up after an answered call (E5). Default none.
+    pub wrap_up: Option<WrapUpSettings>,
+    /// How calls are classified (E5).
+    pub classification: ClassificationSettings,
+    /// A call of which nothing is heard for so long counts as over, "none" never (E1). Default "4h".
+    #[serde(deserialize_with = "span_or_none")]
+    #[schemars(with = "String")]
+    pub longest: Option<Span>,
 }
 
 /// One account of a CRM.
@@ -121,12 +150,31 @@ impl Default for Tenant {
             queues: BTreeMap::new(),
             break_reasons: ["Break", "Lunch", "Training"].map(str::to_owned).to_vec(),
             calls: Calls::default(),
+            time_zone: "UTC".to_owned(),
+            schedules: BTreeMap::new(),
+            ageing: None,
+            lease: LeaseSettings::default(),
+            labels: LabelsSettings::default(),
             site_origins: Vec::new(),
             panel_hosts: Vec::new(),
             default_country: None,
             own_numbers: Vec::new(),
             connections: BTreeMap::new(),
             connections_order: Vec::new(),
+        }
+    }
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        let rules = CallPolicy::default();
+        Self {
+            park_on: rules.park_on,
+            after_call: rules.after_call,
+            log: rules.log,
+            wrap_up: None,
+            classification: ClassificationSettings::default(),
+            longest: rules.longest.map(|longest| Span::ms(longest.0)),
         }
     }
 }
@@ -141,6 +189,7 @@ impl Default for Agent {
             may_reject: true,
             supervisor: false,
             chat_capacity: 3,
+            skills: BTreeMap::new(),
             crm_users: BTreeMap::new(),
         }
     }
@@ -201,7 +250,19 @@ impl Calls {
             park_on: self.park_on,
             after_call: self.after_call,
             log: self.log,
-            ..CallPolicy::default()
+            wrap_up: self.wrap_up.as_ref().map(WrapUpSettings::policy),
+            classification: self.classification.policy(),
+            longest: self.longest.map(Millis::from),
+        }
+    }
+
+    fn validate(&self, at: &str, problems: &mut Problems) {
+        if let Some(wrap_up) = &self.wrap_up {
+            wrap_up.validate(&format!("{at}.wrap_up"), problems);
+        }
+        self.classification.validate(&format!("{at}.classification"), problems);
+        if let Some(longest) = self.longest {
+            problems.span(format!("{at}.longest"), longest, Span::mins(1)..=Span::hours(7 * 24));
         }
     }
 }
@@ -216,8 +277,24 @@ impl Tenant {
             connections: self.connections_in_order().into_iter().map(|(id, c)| c.info(id)).collect(),
             break_reasons: self.break_reasons.clone(),
             calls: self.calls.policy(),
-            ..TenantPolicy::default()
+            ageing: self.ageing.map(Millis::from),
+            lease: self.lease.policy(),
+            labels: self.labels.policy(),
         }
+    }
+
+    /// When each schedule is open, from yesterday on and for sixty days, as the engine takes it. The same all day
+    /// long.
+    #[must_use]
+    pub fn open_hours(&self, now: Timestamp) -> BTreeMap<ScheduleId, Vec<Open>> {
+        let open = |schedule: &Schedule| schedule.open(&self.time_zone, now);
+        self.schedules.iter().map(|(id, schedule)| (id.clone(), open(schedule))).collect()
+    }
+
+    /// The day that it is in the centre (`2026-02-28`), and when the next one begins.
+    #[must_use]
+    pub fn day(&self, now: Timestamp) -> (String, Timestamp) {
+        hours::day(&self.time_zone, now)
     }
 
     /// Connections as pops prefer them (D0).
@@ -239,8 +316,18 @@ impl Tenant {
             settings.validate_crm_users(&at, &self.connections, problems);
         }
         for (queue, settings) in &self.queues {
-            settings.validate(&format!("{at}.queues.{queue}"), problems);
+            settings.validate(&format!("{at}.queues.{queue}"), queue, self, problems);
         }
+        for (schedule, settings) in &self.schedules {
+            settings.validate(&format!("{at}.schedules.{schedule}"), problems);
+        }
+        hours::validate_zone(format!("{at}.time_zone"), &self.time_zone, problems);
+        if let Some(ageing) = self.ageing {
+            problems.span(format!("{at}.ageing"), ageing, Span::secs(1)..=Span::hours(24));
+        }
+        self.lease.validate(&at, problems);
+        self.labels.validate(&at, problems);
+        self.calls.validate(&format!("{at}.calls"), problems);
         self.validate_lists(&at, problems);
         self.validate_extensions(&at, problems);
         self.validate_connections(&at, problems);
@@ -333,6 +420,9 @@ impl Agent {
             problems.text(format!("{at}.extension"), extension, 40);
         }
         problems.count(format!("{at}.chat_capacity"), self.chat_capacity.into(), 1..=50);
+        for (skill, level) in &self.skills {
+            problems.count(format!("{at}.skills.{skill}"), u64::from(*level), 1..=10);
+        }
     }
 
     fn validate_crm_users(
@@ -363,7 +453,7 @@ impl Agent {
             supervisor: self.supervisor,
             chat_capacity: self.chat_capacity,
             crm_users: self.crm_users.clone(),
-            skills: Default::default(),
+            skills: self.skills.clone(),
         }
     }
 }

@@ -4,6 +4,9 @@ use super::*;
 use std::collections::HashMap;
 use std::path::Path;
 
+mod hours;
+mod queue;
+
 fn none() -> HashMap<String, String> {
     HashMap::new()
 }
