@@ -51,6 +51,8 @@ pub(crate) struct Line {
     pub lanes: BTreeMap<Needs, Lane>,
     /// Chats in all of them.
     pub waiting: u32,
+    /// Chats under offer, which stand in no lane.
+    pub offered: u32,
     /// Agents of the queue who are at work.
     pub staff: u32,
 }
@@ -235,8 +237,26 @@ impl Engine {
         needs_of(queue, &chat.skills, chat.relaxed)
     }
 
+    /// Puts a chat where its stage says.
+    pub(crate) fn enter_index(&mut self, id: InteractionId) {
+        match self.chats.get(&id).map(|chat| &chat.stage) {
+            Some(Stage::Waiting) => self.line_up(id),
+            Some(Stage::Offered(_)) => self.count_offered(id, true),
+            Some(Stage::Owned { .. } | Stage::Form { .. }) | None => {}
+        }
+    }
+
+    /// Takes a chat out again. Call before its stage, or anything its turn or needs are made from, changes.
+    pub(crate) fn leave_index(&mut self, id: InteractionId) {
+        match self.chats.get(&id).map(|chat| &chat.stage) {
+            Some(Stage::Waiting) => self.leave_line(id),
+            Some(Stage::Offered(_)) => self.count_offered(id, false),
+            Some(Stage::Owned { .. } | Stage::Form { .. }) | None => {}
+        }
+    }
+
     /// Puts a chat in line.
-    pub(crate) fn line_up(&mut self, id: InteractionId) {
+    fn line_up(&mut self, id: InteractionId) {
         let Some(chat) = self.chats.get(&id) else { return };
         let Some(queue) = chat.queue.clone() else { return };
         let (turn, needs) = (self.turn(chat), self.needs(chat));
@@ -248,7 +268,7 @@ impl Engine {
     }
 
     /// Takes a chat out of line. Call before anything its turn or needs are made from changes.
-    pub(crate) fn leave_line(&mut self, id: InteractionId) {
+    fn leave_line(&mut self, id: InteractionId) {
         let Some(chat) = self.chats.get(&id) else { return };
         let Some(queue) = chat.queue.clone() else { return };
         let (turn, needs) = (self.turn(chat), self.needs(chat));
@@ -299,7 +319,10 @@ impl Engine {
         let goes = |to: &OverflowTo| *to != OverflowTo::Wait;
         goes(&rules.closed) && !self.is_open(policy)
             || goes(&rules.unstaffed) && !self.is_staffed(queue)
-            || rules.full.as_ref().is_some_and(|full| goes(&full.then) && self.in_line(queue) > full.chats)
+            || rules
+                .full
+                .as_ref()
+                .is_some_and(|full| goes(&full.then) && self.unserved_chats(queue) > full.chats)
     }
 
     /// Whether a queue's opening hours are on (A12).
@@ -315,6 +338,19 @@ impl Engine {
     /// Chats in a queue's line, those under offer not among them.
     pub(crate) fn in_line(&self, queue: &QueueId) -> u32 {
         self.index.lines.get(queue).map_or(0, |line| line.waiting)
+    }
+
+    /// Chats for which nobody has been found in a queue: in line or under offer (A12).
+    pub(crate) fn unserved_chats(&self, queue: &QueueId) -> u32 {
+        self.index.lines.get(queue).map_or(0, |line| line.waiting + line.offered)
+    }
+
+    /// Counts a chat that has come under offer, or is about to come out again.
+    fn count_offered(&mut self, id: InteractionId, comes: bool) {
+        let Some(queue) = self.chats.get(&id).and_then(|chat| chat.queue.clone()) else { return };
+        let line = self.index.lines.entry(queue.clone()).or_default();
+        line.offered = if comes { line.offered + 1 } else { line.offered.saturating_sub(1) };
+        self.index.touched.queue(&queue);
     }
 
     /// Makes all indexes anew from the rest of the state.
@@ -335,9 +371,7 @@ impl Engine {
                 chat.due = None;
             }
             self.chat_due(id);
-            if self.chats.get(&id).is_some_and(|chat| chat.stage == Stage::Waiting) {
-                self.line_up(id);
-            }
+            self.enter_index(id);
         }
         let calls: Vec<InteractionId> = self.calls.keys().copied().collect();
         for id in calls {

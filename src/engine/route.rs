@@ -87,7 +87,8 @@ impl Engine {
         full: bool,
     ) -> Option<(OverflowWhy, &'a OverflowTo)> {
         let rules = &policy.overflow;
-        let over = rules.full.as_ref().filter(|full| self.in_line(queue) > full.chats).map(|full| &full.then);
+        let over =
+            rules.full.as_ref().filter(|full| self.unserved_chats(queue) > full.chats).map(|full| &full.then);
         let closed = Some(&rules.closed).filter(|_| !self.is_open(policy));
         let unstaffed = Some(&rules.unstaffed).filter(|_| !self.is_staffed(queue));
         let causes = if full {

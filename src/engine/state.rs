@@ -249,7 +249,7 @@ pub struct Chat {
     pub person: Option<ContentRef>,
     /// When the customer came; its place in the queue, too, whatever happens.
     pub started_at: Timestamp,
-    /// When it came into the queue it is in (A12).
+    /// When it came into the queue it is in, or back into it from an agent who had it in hand (A12).
     #[serde(default)]
     pub entered_at: Timestamp,
     /// When an agent first had it in hand.

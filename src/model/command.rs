@@ -117,7 +117,8 @@ pub enum SupervisorAct {
         /// To what.
         presence: Presence,
     },
-    /// Takes a chat in progress or under offer back into its queue, ahead of others.
+    /// Takes a chat in progress or under offer back into its queue, ahead of others. Its agent is left out for it as
+    /// one who declined it (A9), so that it does not come straight back.
     Requeue {
         /// Which.
         interaction: InteractionId,

@@ -21,7 +21,7 @@ pub struct Explanation {
     pub queue: Option<QueueId>,
     /// When the customer came.
     pub started_at: Timestamp,
-    /// When it came into the queue it is in (A12).
+    /// When it came into the queue it is in, or back into it from an agent who had it in hand (A12).
     pub entered_at: Timestamp,
     /// Offers made before, oldest first; the latest 16 (A4).
     pub earlier: Vec<EarlierOffer>,

@@ -4,7 +4,7 @@ use crate::state::{Chat, Engine, QueueFigures, Silence, Stage, Talk, WrapClock};
 use tieline_model::command::Notice;
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{Channel, Side};
-use tieline_model::event::{Guest, ParkedBy, ReturnedWhy, Suggestion};
+use tieline_model::event::{AssignedHow, Guest, ParkedBy, ReturnedWhy, Suggestion};
 use tieline_model::live::Place;
 use tieline_model::policy::InactivityMode;
 use tieline_model::{AgentId, InteractionId, Millis, QueueId, Timestamp};
@@ -17,7 +17,7 @@ impl Engine {
         }
         self.chats.insert(id, Box::new(chat));
         self.index.touched.chat(id);
-        self.line_up(id);
+        self.enter_index(id);
     }
 
     pub(super) fn overflowed(
@@ -36,8 +36,31 @@ impl Engine {
             }
         });
         self.figures.entry(from.clone()).or_default().today.overflowed += 1;
+        self.line_left(from);
         if let Some(queue) = to {
             self.figures.entry(queue.clone()).or_default().today.came += 1;
+        }
+    }
+
+    /// Into an inbox without an offer.
+    pub(super) fn assigned(
+        &mut self,
+        id: InteractionId,
+        agent: &AgentId,
+        how: AssignedHow,
+        unopened_deadline: Option<Timestamp>,
+        at: Timestamp,
+    ) {
+        self.own(id, agent, Place::New, unopened_deadline, at);
+        self.with_agent(agent, |a| a.idle_since = at);
+        match how {
+            AssignedHow::Auto | AssignedHow::Taken => self.line_moved(id, at),
+            // Perhaps out of another's inbox.
+            AssignedHow::Supervisor => {
+                if let Some(queue) = self.chats.get(&id).and_then(|chat| chat.queue.clone()) {
+                    self.line_left(&queue);
+                }
+            }
         }
     }
 
@@ -68,6 +91,10 @@ impl Engine {
             ReturnedWhy::AgentLost | ReturnedWhy::Supervisor => true,
             ReturnedWhy::Unopened | ReturnedWhy::AgentOffline => false,
         };
+        // A lost connection costs the agent nothing (A8).
+        let there = self.agents.get(agent).is_some_and(|a| !a.sessions.is_empty());
+        let missed = why == ReturnedWhy::Unopened && there;
+        let declined = missed || why == ReturnedWhy::Supervisor;
         let retry = self.retry_decliner_at(id, at);
         self.move_chat(id, |c| {
             connecting_until(c, at);
@@ -75,12 +102,15 @@ impl Engine {
             c.ahead |= ahead;
             (c.silence, c.update_due) = (None, None);
             c.suggested.clear();
-            if why == ReturnedWhy::Unopened {
+            if why != ReturnedWhy::Unopened {
+                c.entered_at = at;
+            }
+            if declined {
                 c.declined.insert(agent.clone(), retry);
             }
         });
         self.let_go(id, agent, at);
-        if why == ReturnedWhy::Unopened {
+        if missed {
             self.with_agent(agent, |a| a.today.missed += 1);
         }
     }
@@ -187,7 +217,7 @@ impl Engine {
     }
 
     /// An agent has a chat in hand that the agent did not have before: it counts for the agent. Where it is the first of
-    /// its queue, connecting is over (B17), and the queue has moved (A13).
+    /// its queue, connecting is over (B17).
     pub(super) fn in_hand(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
         let Some(chat) = self.chats.get(&id) else { return };
         if chat.channel == Channel::Call {
@@ -204,12 +234,27 @@ impl Engine {
         });
         self.with_agent(agent, |a| a.today.chats += 1);
         let Some(queue) = queue else { return };
-        let others_wait = self.in_line(&queue) > 0;
         let target = self.policy.queues.get(&queue).map(|q| q.targets.connect);
         let figures = self.figures.entry(queue).or_default();
         figures.today.answered += 1;
         figures.today.connected_in_time += u32::from(Some(connecting) <= target);
-        moved_on(figures, others_wait, at);
+    }
+
+    /// A chat went out of a line to an agent; only intervals in which others waited all the time say how fast the line
+    /// moves (A13).
+    pub(super) fn line_moved(&mut self, id: InteractionId, at: Timestamp) {
+        let Some(queue) = self.chats.get(&id).and_then(|chat| chat.queue.clone()) else { return };
+        let others_wait = self.in_line(&queue) > 0;
+        moved_on(self.figures.entry(queue).or_default(), others_wait, at);
+    }
+
+    /// Somebody left a line otherwise. If nobody is left, the time until the next one comes says nothing (A13).
+    pub(super) fn line_left(&mut self, queue: &QueueId) {
+        if self.unserved_chats(queue) == 0
+            && let Some(figures) = self.figures.get_mut(queue)
+        {
+            figures.taken_at = None;
+        }
     }
 
     /// Somebody wrote or sent something: who owes the reply now, and how long it took (B7, B8, B17).

@@ -89,8 +89,9 @@ impl Engine {
                 self.offer_over(*interaction, OfferFate::Missed, at);
                 self.with_agent(agent, |a| a.today.missed += 1);
             }
-            Event::OfferWithdrawn { interaction, .. } => {
+            Event::OfferWithdrawn { interaction, agent, why, .. } => {
                 self.offer_over(*interaction, OfferFate::Withdrawn, at);
+                self.taken_back(*interaction, agent, *why, at);
             }
             Event::TransferOffered { interaction, to, offer, deadline, note, warm, .. } => {
                 let offer = Offer { id: *offer, agent: to.clone(), at, deadline: *deadline };
@@ -111,9 +112,8 @@ impl Engine {
                 self.left_chat(*interaction, to);
                 self.handed_over(*interaction, from, to, at);
             }
-            Event::ChatAssigned { interaction, agent, deadline, .. } => {
-                self.own(*interaction, agent, Place::New, *deadline, at);
-                self.with_agent(agent, |a| a.idle_since = at);
+            Event::ChatAssigned { interaction, agent, how, deadline } => {
+                self.assigned(*interaction, agent, *how, *deadline, at);
             }
             Event::ChatReturned { interaction, agent, why } => self.returned(*interaction, agent, *why, at),
             Event::ChatTransferred { interaction, agent, to, .. } => {
@@ -284,14 +284,9 @@ impl Engine {
 
     /// Changes a chat in any way it likes: the one way a stage, or anything a place in line hangs on, changes.
     fn move_chat(&mut self, id: InteractionId, change: impl FnOnce(&mut Chat)) {
-        let Some(chat) = self.chats.get(&id) else { return };
-        if chat.stage == Stage::Waiting {
-            self.leave_line(id);
-        }
+        self.leave_index(id);
         self.with_chat(id, change);
-        if self.chats.get(&id).is_some_and(|chat| chat.stage == Stage::Waiting) {
-            self.line_up(id);
-        }
+        self.enter_index(id);
     }
 
     fn configured(&mut self, policy: &TenantPolicy) {

@@ -2,7 +2,7 @@
 
 use super::chats::connecting_until;
 use crate::state::{Engine, Offer, OfferFate, PAST_OFFERS_MAX, Stage, Talk, Transfer};
-use tieline_model::event::TransferFailed;
+use tieline_model::event::{TransferFailed, WithdrawnWhy};
 use tieline_model::live::Place;
 use tieline_model::{AgentId, InteractionId, Timestamp};
 
@@ -20,6 +20,7 @@ impl Engine {
     pub(super) fn accepted(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
         self.offer_over(id, OfferFate::Accepted, at);
         self.own(id, agent, Place::Active, None, at);
+        self.line_moved(id, at);
         self.in_hand(id, agent, at);
         self.with_agent(agent, |a| {
             a.active = Some(id);
@@ -43,6 +44,24 @@ impl Engine {
             }
         });
         self.remember_offer(id, &offer, fate, at);
+    }
+
+    /// A supervisor took the offer from a silent agent: the chat is next, and others are asked first (A15, A9).
+    pub(super) fn taken_back(
+        &mut self,
+        id: InteractionId,
+        agent: &AgentId,
+        why: WithdrawnWhy,
+        at: Timestamp,
+    ) {
+        if why != WithdrawnWhy::Supervisor {
+            return;
+        }
+        let retry = self.retry_decliner_at(id, at);
+        self.move_chat(id, |c| {
+            c.ahead = true;
+            c.declined.insert(agent.clone(), retry);
+        });
     }
 
     /// Keeps an offer's fate for a late answer, and frees its agent.

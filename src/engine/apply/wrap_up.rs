@@ -181,9 +181,7 @@ impl Engine {
     }
 
     fn forget_chat(&mut self, id: InteractionId) -> Option<Chat> {
-        if self.chats.get(&id).is_some_and(|chat| chat.stage == Stage::Waiting) {
-            self.leave_line(id);
-        }
+        self.leave_index(id);
         let chat = self.chats.remove(&id)?;
         if let Some(due) = &chat.due {
             self.index.deadlines.remove(due);
@@ -205,6 +203,9 @@ impl Engine {
         let (Channel::Chat, Some(queue), Some(person)) = (chat.channel, chat.queue, chat.person) else {
             return;
         };
+        if chat.stage == Stage::Waiting {
+            self.line_left(&queue);
+        }
         let at_form = matches!(chat.stage, Stage::Form { .. });
         if !chat.served && !at_form && matches!(outcome, Outcome::Abandoned | Outcome::Answered) {
             self.figures.entry(queue.clone()).or_default().today.abandoned += 1;

@@ -115,6 +115,8 @@ impl Engine {
 
     /// After a miss the presence goes to On Break, or stays, as the queue says (A7).
     pub(crate) fn break_after_miss(&self, queue: Option<&QueueId>, agent: &AgentId) -> Option<Event> {
+        // Who has left Available since an unopened chat came stays where they chose to be.
+        self.agents.get(agent).filter(|a| a.presence == Presence::Available)?;
         let after = self.policy.queues.get(queue?).map(|q| q.after_miss)?;
         break_event(after, agent, "missed", PresenceWhy::Missed)
     }

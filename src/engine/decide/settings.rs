@@ -24,7 +24,11 @@ impl Engine {
         }
         let mut events = Vec::new();
         for (id, agent) in &self.agents {
-            let idle = agent.presence == Presence::Offline && agent.wish.is_none();
+            // Who was lost is Offline and may have wrap-ups yet (A17).
+            let idle = agent.presence == Presence::Offline
+                && agent.wish.is_none()
+                && agent.inbox.is_empty()
+                && agent.guest_at.is_empty();
             if !policy.agents.contains_key(id) && !idle {
                 events.extend(self.removed(id));
             } else if let Some(chat) = agent.offered.and_then(|i| self.chats.get(&i)) {

@@ -1,6 +1,6 @@
 //! A supervisor's hand (A15). Each act says who and why before what follows from it.
 
-use super::{Decision, not_yours, presence_name};
+use super::{Decision, not_yours};
 use crate::state::{Chat, Engine, Stage, Talk};
 use tieline_model::command::{Presence, SupervisorAct};
 use tieline_model::event::{AssignedHow, CompletedBy, Guest, PresenceWhy, ReturnedWhy, WithdrawnWhy};
@@ -31,7 +31,7 @@ impl Engine {
             }
             SupervisorAct::Requeue { interaction } => self.requeue(*interaction)?,
             SupervisorAct::Assign { interaction, agent } => {
-                (Some(agent.clone()), self.assign(now, *interaction, agent)?)
+                (Some(agent.clone()), self.assign(*interaction, agent)?)
             }
             SupervisorAct::FinishWrapUp { interaction } => {
                 let owner = self.owner(*interaction).cloned();
@@ -89,15 +89,19 @@ impl Engine {
         }
     }
 
-    fn assign(&self, now: Timestamp, id: InteractionId, to: &AgentId) -> Decision {
+    fn assign(&self, id: InteractionId, to: &AgentId) -> Decision {
         let chat = self.any_chat(id)?;
         if !self.policy.agents.contains_key(to) {
             return Err(Refusal::new(Code::NotFound, "there is no agent of this name").field("agent"));
         }
         let state = self.agent_state(to);
         if state.presence == Presence::Offline || state.sessions.is_empty() {
-            let name = presence_name(&state.presence);
-            let message = format!("the agent is {name} and not at a panel; choose one who is");
+            let message = match state.presence {
+                Presence::Offline => "the agent is Offline; choose one who is at work",
+                Presence::Available | Presence::OnBreak { .. } | Presence::StopNew => {
+                    "the agent is not at a panel; choose one who is"
+                }
+            };
             return Err(Refusal::new(Code::TargetUnavailable, message).field("agent"));
         }
         let mut events = match &chat.stage {
@@ -117,9 +121,9 @@ impl Engine {
                 return Err(Refusal::new(Code::WrongState, "the customer is at the offline form"));
             }
         };
-        // Who takes over what one had joined is no guest any more; giving back has said so for an owned chat.
+        // Who takes over what one had joined is no guest any more: giving back has said so, and only an owned chat has
+        // guests.
         let (interaction, agent, how) = (id, to.clone(), AssignedHow::Supervisor);
-        let _ = now;
         events.push(Event::ChatAssigned { interaction, agent, how, deadline: None });
         Ok(events)
     }

@@ -66,7 +66,7 @@ impl Engine {
     ) -> Decision {
         let none = || Refusal::new(Code::NotFound, "there is no queue of this name").field("to.queue");
         let policy = self.policy.queues.get(queue).ok_or_else(none)?;
-        let full = policy.overflow.full.as_ref().is_some_and(|full| self.in_line(queue) >= full.chats);
+        let full = policy.overflow.full.as_ref().is_some_and(|full| self.unserved_chats(queue) >= full.chats);
         let trouble = if !self.is_open(policy) {
             Some("closed")
         } else if !self.is_staffed(queue) {
