@@ -8,20 +8,28 @@
     reason = "a test may fail loudly"
 )]
 
+mod availability;
 mod calls;
 mod cases;
 mod centre;
 mod delivery;
 mod explain;
 mod files;
+mod hours;
 mod inbox;
+mod lease;
 mod offers;
 mod outcomes;
+mod overflow;
+mod position;
 mod presence;
 mod returning;
+mod routing;
 mod service;
 mod silence;
+mod skills;
 mod staff;
+mod supervisor;
 mod transfer;
 mod verbs;
 mod warm;
