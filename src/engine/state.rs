@@ -187,8 +187,10 @@ pub struct Agent {
     pub calls: BTreeSet<InteractionId>,
     /// The call the agent talks on.
     pub talking: Option<InteractionId>,
-    /// The item that call parked (B4), until the call ends or the agent activates something.
-    pub parked_by_call: Option<InteractionId>,
+    /// What calls parked (B4), the latest last, until their end or until the agent activates something. More than one
+    /// only where a call broke into the wrap-up of another.
+    #[serde(default)]
+    pub parked_by_calls: Vec<InteractionId>,
     /// Without new work since then (A11).
     pub idle_since: Timestamp,
     /// Latest closed interactions, newest first.
@@ -221,7 +223,7 @@ impl Default for Agent {
             inbox: BTreeSet::new(),
             calls: BTreeSet::new(),
             talking: None,
-            parked_by_call: None,
+            parked_by_calls: Vec::new(),
             idle_since: Timestamp::default(),
             recent: VecDeque::new(),
             channels: all_channels(),

@@ -76,13 +76,23 @@ impl Engine {
         let gone: Vec<AgentId> = call.state.holders().into_iter().filter(|a| done(a)).collect();
         for agent in gone {
             let other = self.other_call(&agent, id);
-            let in_wrap_up = self.in_call_wrap_up(&agent);
             self.with_agent(&agent, |a| {
                 a.calls.remove(&id);
                 a.talking = a.talking.filter(|i| *i != id).or(other);
-                a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty() || in_wrap_up);
             });
+            self.calls_done(&agent);
             self.maxima_follow_the_phone(&agent, at);
+        }
+    }
+
+    /// Once an agent's last call is over, wrap-up and all, what calls parked is no business of a later one (B5). A call
+    /// that broke into the wrap-up of another leaves that to go on first.
+    pub(super) fn calls_done(&mut self, agent: &AgentId) {
+        let Some(state) = self.agents.get(agent) else { return };
+        let latest = state.parked_by_calls.last().and_then(|id| self.chats.get(id));
+        let broke_into = latest.is_some_and(|item| item.channel == Channel::Call);
+        if !broke_into && state.calls.is_empty() && !self.in_call_wrap_up(agent) {
+            self.with_agent(agent, |a| a.parked_by_calls.clear());
         }
     }
 

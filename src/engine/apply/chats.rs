@@ -137,7 +137,7 @@ impl Engine {
         self.with_agent(agent, |a| {
             a.inbox.remove(&id);
             a.active = a.active.filter(|i| *i != id);
-            a.parked_by_call = a.parked_by_call.filter(|i| *i != id);
+            a.parked_by_calls.retain(|i| *i != id);
             a.idle_since = at;
         });
     }
@@ -188,7 +188,10 @@ impl Engine {
         }
         self.with_agent(agent, |a| {
             a.active = Some(id);
-            a.parked_by_call = None;
+            // What goes on is the last one parked, or the agent's own choice, which ends what calls had in mind (B5).
+            if a.parked_by_calls.pop() != Some(id) {
+                a.parked_by_calls.clear();
+            }
         });
     }
 
@@ -211,7 +214,7 @@ impl Engine {
             a.active = a.active.filter(|i| *i != id);
             a.idle_since = at;
             if by == ParkedBy::Call {
-                a.parked_by_call = Some(id);
+                a.parked_by_calls.push(id);
             }
         });
     }

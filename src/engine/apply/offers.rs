@@ -24,7 +24,7 @@ impl Engine {
         self.in_hand(id, agent, at);
         self.with_agent(agent, |a| {
             a.active = Some(id);
-            a.parked_by_call = None;
+            a.parked_by_calls.clear();
         });
     }
 
@@ -136,7 +136,7 @@ impl Engine {
         self.with_agent(to, |a| {
             a.inbox.insert(id);
             a.active = Some(id);
-            a.parked_by_call = None;
+            a.parked_by_calls.clear();
         });
     }
 }

@@ -114,8 +114,7 @@ impl Engine {
         self.let_go(id, agent, at);
         let Some(chat) = self.chats.get(&id) else { return };
         if chat.channel == Channel::Call {
-            // The call is over for good; what it parked is no business of a later one (B5).
-            self.with_agent(agent, |a| a.parked_by_call = a.parked_by_call.filter(|_| !a.calls.is_empty()));
+            self.calls_done(agent);
         }
         let Some(chat) = self.chats.get(&id) else { return };
         let took = match &chat.stage {

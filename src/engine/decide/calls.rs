@@ -281,7 +281,7 @@ impl Engine {
         if state.active.is_some() || state.calls.iter().any(|c| *c != call) {
             return Vec::new();
         }
-        let resumed = state.parked_by_call.filter(|id| self.resumes(*id));
+        let resumed = state.parked_by_calls.last().copied().filter(|id| self.resumes(*id));
         match resumed {
             Some(id) => vec![self.activation(now, agent, id)],
             None => self.grant_wish(now, agent, None),

@@ -58,10 +58,10 @@ impl Engine {
         if state.active.is_some_and(|active| active != done.id) || state.talking.is_some() {
             return Vec::new();
         }
-        let resumed =
-            state.parked_by_call.filter(|_| done.channel == Channel::Call && state.calls.is_empty());
-        match resumed.filter(|id| self.resumes(*id)) {
-            Some(id) => vec![self.activation(now, agent, id)],
+        let over = done.channel == Channel::Call && state.calls.is_empty();
+        let mut parked = state.parked_by_calls.iter().rev().filter(|id| over && **id != done.id);
+        match parked.next().filter(|id| self.resumes(**id)) {
+            Some(id) => vec![self.activation(now, agent, *id)],
             None => self.grant_wish(now, agent, Some(done.id)),
         }
     }

@@ -40,6 +40,7 @@ fn conversation(n: u128) -> ConversationId {
     ConversationId(Uuid::from_u128(1_000 + n))
 }
 
+#[derive(Clone)]
 pub struct Centre {
     pub engine: Engine,
     pub now: Timestamp,
@@ -48,6 +49,8 @@ pub struct Centre {
     names: BTreeMap<InteractionId, String>,
     commands: u32,
     expecting: Option<Option<Refusal>>,
+    /// The indexes are made anew and compared after each event.
+    pub watched: bool,
 }
 
 impl Centre {
@@ -90,6 +93,7 @@ impl Centre {
             names: BTreeMap::new(),
             commands: 0,
             expecting: None,
+            watched: true,
         };
         c.apply(&[Event::TenantOpened { seed: 7 }]);
         c.configures(policy);
@@ -231,7 +235,9 @@ impl Centre {
     fn apply(&mut self, events: &[Event]) {
         for event in events {
             self.engine.apply(self.now, event);
-            assert_eq!(self.engine.index_fault(), None, "after {event:?}");
+            if self.watched {
+                assert_eq!(self.engine.index_fault(), None, "after {event:?}");
+            }
             let line = self.told(event);
             self.lines.push(line);
         }

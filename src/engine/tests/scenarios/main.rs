@@ -8,7 +8,9 @@
     reason = "a test may fail loudly"
 )]
 
+<<<<<<< HEAD
 mod availability;
+mod call_interplay;
 mod calls;
 mod cases;
 mod centre;
