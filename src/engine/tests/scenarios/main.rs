@@ -8,7 +8,6 @@
     reason = "a test may fail loudly"
 )]
 
-<<<<<<< HEAD
 mod availability;
 mod call_interplay;
 mod calls;
