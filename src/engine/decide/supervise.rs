@@ -29,9 +29,9 @@ impl Engine {
             SupervisorAct::SetPresence { agent, presence } => {
                 (Some(agent.clone()), self.force_presence(now, agent, presence)?)
             }
-            SupervisorAct::Requeue { interaction } => self.requeue(*interaction)?,
+            SupervisorAct::Requeue { interaction } => self.requeue(now, *interaction)?,
             SupervisorAct::Assign { interaction, agent } => {
-                (Some(agent.clone()), self.assign(*interaction, agent)?)
+                (Some(agent.clone()), self.assign(now, *interaction, agent)?)
             }
             SupervisorAct::FinishWrapUp { interaction } => {
                 let owner = self.owner(*interaction).cloned();
@@ -70,7 +70,7 @@ impl Engine {
         Ok(self.change_presence(now, agent, presence, PresenceWhy::Supervisor))
     }
 
-    fn requeue(&self, id: InteractionId) -> Result<(Option<AgentId>, Vec<Event>), Refusal> {
+    fn requeue(&self, now: Timestamp, id: InteractionId) -> Result<(Option<AgentId>, Vec<Event>), Refusal> {
         let chat = self.any_chat(id)?;
         match &chat.stage {
             Stage::Offered(offer) => {
@@ -78,7 +78,7 @@ impl Engine {
                 Ok((Some(offer.agent.clone()), vec![withdrawn]))
             }
             Stage::Owned { agent, talk: Talk::Open { .. }, .. } => {
-                Ok((Some(agent.clone()), self.give_back(chat, agent, ReturnedWhy::Supervisor)))
+                Ok((Some(agent.clone()), self.take_away(now, chat, agent)))
             }
             Stage::Owned { talk: Talk::WrapUp { .. }, .. } => Err(Refusal::new(
                 Code::WrongState,
@@ -89,7 +89,14 @@ impl Engine {
         }
     }
 
-    fn assign(&self, id: InteractionId, to: &AgentId) -> Decision {
+    /// A chat in progress is taken from its agent, whose pending wish comes due if it was the active item (A1).
+    fn take_away(&self, now: Timestamp, chat: &Chat, agent: &AgentId) -> Vec<Event> {
+        let mut events = self.give_back(chat, agent, ReturnedWhy::Supervisor);
+        events.extend(self.wish_after_leaving(now, agent, chat.id));
+        events
+    }
+
+    fn assign(&self, now: Timestamp, id: InteractionId, to: &AgentId) -> Decision {
         let chat = self.any_chat(id)?;
         if !self.policy.agents.contains_key(to) {
             return Err(Refusal::new(Code::NotFound, "there is no agent of this name").field("agent"));
@@ -108,9 +115,7 @@ impl Engine {
             Stage::Waiting => Vec::new(),
             Stage::Offered(offer) => vec![self.withdraw(chat, offer, WithdrawnWhy::Supervisor)],
             Stage::Owned { agent, .. } if agent == to => return Ok(Vec::new()),
-            Stage::Owned { agent, talk: Talk::Open { .. }, .. } => {
-                self.give_back(chat, agent, ReturnedWhy::Supervisor)
-            }
+            Stage::Owned { agent, talk: Talk::Open { .. }, .. } => self.take_away(now, chat, agent),
             Stage::Owned { talk: Talk::WrapUp { .. }, .. } => {
                 return Err(Refusal::new(
                     Code::WrongState,

@@ -213,7 +213,12 @@ impl Engine {
     }
 
     /// A pending wish comes due when the active item has gone elsewhere (A1).
-    fn wish_after_leaving(&self, now: Timestamp, agent: &AgentId, id: InteractionId) -> Vec<Event> {
+    pub(super) fn wish_after_leaving(
+        &self,
+        now: Timestamp,
+        agent: &AgentId,
+        id: InteractionId,
+    ) -> Vec<Event> {
         let state = self.agent_state(agent);
         if state.talking.is_some() || state.active.is_some_and(|active| active != id) {
             return Vec::new();
