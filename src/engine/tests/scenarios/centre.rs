@@ -1,12 +1,13 @@
 //! A small contact centre on paper: agents, customers and calls act, time passes, and what happened is read as text.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tieline_engine::{Chat, Engine};
+use tieline_engine::{Chat, Engine, Stage};
 use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{ConnectionInfo, Direction, LogState, Record};
+use tieline_model::explain::Standing;
 use tieline_model::live::Status;
-use tieline_model::policy::{AgentPolicy, QueuePolicy, TenantPolicy};
+use tieline_model::policy::{AgentPolicy, Delivery, QueuePolicy, TenantPolicy};
 use tieline_model::{
     Actor, AgentId, CallFact, CallId, Code, Command, CommandId, ConnectionId, ContentId, ConversationId,
     Event, InteractionId, Millis, OfferId, QueueId, Refusal, SessionId, Timestamp, Wish,
@@ -221,14 +222,34 @@ impl Centre {
         }
     }
 
+    /// Whatever the answer is.
+    pub fn tries(&mut self, by: Actor, wish: Wish) {
+        self.commands += 1;
+        let id = CommandId::new(format!("m{}", self.commands)).unwrap();
+        if let Ok(events) = self.engine.decide(self.now, &Command { id, by, wish }) {
+            self.settle(&events);
+        }
+    }
+
     fn settle(&mut self, events: &[Event]) {
         self.apply(events);
         loop {
             let follows = self.engine.route(self.now);
             if follows.is_empty() {
+                self.nobody_is_forgotten();
                 return;
             }
             self.apply(&follows);
+        }
+    }
+
+    /// A chat that still waits has something against everybody (A11, A16).
+    fn nobody_is_forgotten(&self) {
+        for chat in self.engine.chats().filter(|chat| chat.stage == Stage::Waiting) {
+            let Some(explanation) = self.engine.explain(self.now, chat.id) else { panic!("{:?}", chat.id) };
+            let Standing::Waiting(waits) = explanation.standing else { panic!("{:?} waits", chat.id) };
+            let free = waits.considered.iter().find(|agent| agent.ruled_out.is_none());
+            assert!(waits.delivery == Delivery::Pull || free.is_none(), "{:?} and {free:?}", chat.id);
         }
     }
 

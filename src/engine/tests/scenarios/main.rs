@@ -29,6 +29,7 @@ mod routing;
 mod service;
 mod silence;
 mod skills;
+mod soak;
 mod staff;
 mod supervisor;
 mod transfer;

@@ -51,7 +51,7 @@ pub fn arrives(c: &mut Centre, name: &str) {
     c.agent(name).goes(Presence::Available);
 }
 
-fn session(name: &str, n: u128) -> SessionId {
+pub fn session(name: &str, n: u128) -> SessionId {
     let of_name = name.bytes().fold(7, |sum: u128, b| sum * 31 + u128::from(b));
     SessionId(Uuid::from_u128(of_name * 10 + n))
 }
@@ -84,7 +84,11 @@ pub fn starts_with(c: &mut Centre, n: u128, name: &str, with: &With<'_>) {
 }
 
 pub fn wishes_chat(by: By<'_>, n: u128, name: &str, with: &With<'_>) {
-    let wish = Wish::StartChat {
+    by.wishes(chat_wish(n, name, with));
+}
+
+pub fn chat_wish(n: u128, name: &str, with: &With<'_>) -> Wish {
+    Wish::StartChat {
         interaction: chat(n),
         conversation: ConversationId(Uuid::from_u128(1_000 + n)),
         queue: queue(name),
@@ -92,8 +96,7 @@ pub fn wishes_chat(by: By<'_>, n: u128, name: &str, with: &With<'_>) {
         skills: with.skills.iter().map(|s| skill(s)).collect(),
         marks: with.marks.iter().map(|m| Mark::new(m).unwrap()).collect(),
         previous: None,
-    };
-    by.wishes(wish);
+    }
 }
 
 pub fn returns(by: By<'_>, n: u128, fresh: u128) {
