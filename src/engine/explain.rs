@@ -181,7 +181,7 @@ impl Engine {
     fn given(&self, chat: &Chat, id: &AgentId, offer: Option<&Offer>) -> Given {
         let agent = self.agent_state(id);
         let policy = self.policy.agents.get(id);
-        let rules = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+        let rules = chat.rules();
         Given {
             agent: id.clone(),
             offer: offer.map(|o| OpenOffer { offer: o.id, at: o.at, deadline: o.deadline }),

@@ -2,9 +2,10 @@
 //! Kept by `apply`, rebuilt from a snapshot, and compared with a linear scan by the reference model.
 
 use crate::state::{Agent, Chat, Engine, Stage};
-use crate::timers::Deadline;
+use crate::timers::{Deadline, agent_waits};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tieline_model::command::Presence;
 use tieline_model::crm::Channel;
 use tieline_model::event::Guest;
@@ -55,19 +56,27 @@ pub(crate) struct Line {
     pub offered: u32,
     /// Agents of the queue who are at work.
     pub staff: u32,
+    /// The queue's rules; `None` for a queue that settings do not know.
+    pub rules: Option<Arc<QueuePolicy>>,
+    /// It stands in [`Index::ready`].
+    ready: bool,
+    /// It stands in [`Index::unserved`].
+    unserved: bool,
 }
 
 /// Lanes without a chat a queue keeps beyond its own; a further one makes room first.
 const SPARE_LANES_MAX: usize = 64;
 
-/// What an agent's entries in the lines were made from, to take them out again.
+/// What an agent's entries in the indexes were made from, to take them out again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Entry {
+pub(crate) struct Standing {
     since: Timestamp,
     load: u32,
     at_work: bool,
     /// Queues in whose lanes the agent stands as free.
     free_in: Vec<QueueId>,
+    /// What the agent waits for.
+    pub(crate) due: Option<(Timestamp, Deadline)>,
 }
 
 /// The indexes.
@@ -79,10 +88,6 @@ pub(crate) struct Index {
     pub ready: BTreeSet<QueueId>,
     /// Queues out of which a chat must overflow (A12).
     pub unserved: BTreeSet<QueueId>,
-    /// How agents stand in the lines.
-    pub entries: BTreeMap<AgentId, Entry>,
-    /// What each agent waits for.
-    pub agents_due: BTreeMap<AgentId, (Timestamp, Deadline)>,
     /// What comes due.
     pub deadlines: BTreeSet<(Timestamp, Deadline)>,
     /// Skills that any agent has.
@@ -135,56 +140,63 @@ impl Engine {
 
     /// Brings the entries of an agent up to date.
     fn reindex_agent(&mut self, id: &AgentId) {
-        self.agent_due(id);
-        let old = self.index.entries.get(id);
-        let new = self.entry_of(id);
-        if old == new.as_ref() {
+        let Some(agent) = self.agents.get(id) else { return };
+        let next = self.standing_of(id, agent);
+        if next == agent.standing {
             return;
         }
-        let old = self.index.entries.remove(id).unwrap_or_default();
-        let next = new.unwrap_or_default();
-        let Some(policy) = self.policy.agents.get(id) else {
-            // Settings took the agent away; the lines are made anew with them.
-            return;
-        };
+        let Some(agent) = self.agents.get_mut(id) else { return };
+        let old = std::mem::replace(&mut agent.standing, next.clone());
+        let rules = agent.rules.clone();
+        if old.due != next.due {
+            old.due.as_ref().map(|due| self.index.deadlines.remove(due));
+            self.index.deadlines.extend(next.due.clone());
+        }
+        // Where settings took the agent away, the lines are made anew with them.
+        let Some(rules) = rules else { return };
         if old.at_work != next.at_work {
-            for queue in &policy.queues {
-                let line = self.index.lines.entry(queue.clone()).or_default();
+            for queue in &rules.queues {
+                let Some(line) = self.index.lines.get_mut(queue) else { continue };
                 line.staff = if next.at_work { line.staff + 1 } else { line.staff.saturating_sub(1) };
+                self.index.touched.queue(queue);
             }
         }
-        let touched: BTreeSet<&QueueId> = old.free_in.iter().chain(&next.free_in).collect();
-        for queue in touched {
-            let Some(line) = self.index.lines.get_mut(queue) else { continue };
-            let least_loaded =
-                self.policy.queues.get(queue).is_some_and(|q| q.strategy == Strategy::LeastLoaded);
-            for (needs, lane) in &mut line.lanes {
-                let Some(skill) = proficiency(policy, needs) else { continue };
-                if old.free_in.contains(queue) {
-                    lane.free.remove(&rank(skill, least_loaded, &old, id));
-                }
-                if next.free_in.contains(queue) {
-                    lane.free.insert(rank(skill, least_loaded, &next, id));
-                }
-            }
-        }
-        let changed: Vec<QueueId> = if old.at_work == next.at_work {
-            old.free_in.iter().chain(&next.free_in).cloned().collect()
-        } else {
-            policy.queues.iter().cloned().collect()
-        };
-        self.index.entries.insert(id.clone(), next);
-        for queue in &changed {
-            self.index.touched.queue(queue);
+        if (&old.free_in, old.since, old.load) != (&next.free_in, next.since, next.load) {
+            old.free_in.iter().for_each(|queue| self.stand(queue, id, &rules, &old, false));
+            next.free_in.iter().for_each(|queue| self.stand(queue, id, &rules, &next, true));
         }
     }
 
-    fn entry_of(&self, id: &AgentId) -> Option<Entry> {
-        let agent = self.agents.get(id)?;
-        let policy = self.policy.agents.get(id)?;
+    /// Puts an agent into the lanes of a queue, or takes one out of them.
+    fn stand(
+        &mut self,
+        queue: &QueueId,
+        id: &AgentId,
+        rules: &AgentPolicy,
+        standing: &Standing,
+        stands: bool,
+    ) {
+        let Some(line) = self.index.lines.get_mut(queue) else { return };
+        let least_loaded = line.least_loaded();
+        for (needs, lane) in &mut line.lanes {
+            let Some(skill) = proficiency(rules, needs) else { continue };
+            let rank = rank(skill, least_loaded, standing, id);
+            if stands {
+                lane.free.insert(rank);
+            } else {
+                lane.free.remove(&rank);
+            }
+        }
+        self.index.touched.queue(queue);
+    }
+
+    fn standing_of(&self, id: &AgentId, agent: &Agent) -> Standing {
+        let due = agent_waits(id, agent);
+        let Some(policy) = &agent.rules else { return Standing { due, ..Standing::default() } };
         let load = self.units_in_hand(agent);
         let given = |queue: &&QueueId| {
-            self.policy.queues.get(*queue).is_some_and(|q| {
+            let rules = self.index.lines.get(*queue).and_then(|line| line.rules.as_deref());
+            rules.is_some_and(|q| {
                 q.delivery != Delivery::Pull && self.ruled_out(agent, policy, queue, q, load).is_none()
             })
         };
@@ -193,7 +205,8 @@ impl Engine {
         } else {
             Vec::new()
         };
-        Some(Entry { since: agent.idle_since, load, at_work: agent.presence != Presence::Offline, free_in })
+        let at_work = agent.presence != Presence::Offline;
+        Standing { since: agent.idle_since, load, at_work, free_in, due }
     }
 
     pub(crate) fn place(&self, id: InteractionId) -> Option<Place> {
@@ -213,11 +226,11 @@ impl Engine {
 
     /// Units one chat takes (A5).
     pub(crate) fn units(&self, chat: &Chat) -> u32 {
-        chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue)).map_or(1, |queue| queue.units)
+        chat.rules().map_or(1, |queue| queue.units)
     }
 
     pub(crate) fn turn(&self, chat: &Chat) -> Turn {
-        let queue = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+        let queue = chat.rules();
         let priority = i64::from(queue.map_or(0, |q| q.priority));
         let (rank, since) = match self.policy.ageing {
             None => (-priority, chat.started_at),
@@ -231,7 +244,7 @@ impl Engine {
 
     /// What an agent must be able to, to be given this chat now (A11).
     pub(crate) fn needs(&self, chat: &Chat) -> Needs {
-        let Some(queue) = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue)) else {
+        let Some(queue) = chat.rules() else {
             return Needs::new();
         };
         needs_of(queue, &chat.skills, chat.relaxed)
@@ -287,15 +300,15 @@ impl Engine {
         if line.lanes.contains_key(needs) {
             return;
         }
-        let own = self.policy.queues.get(queue).map(|q| needs_of(q, &BTreeSet::new(), 0)).unwrap_or_default();
+        let own = line.rules.as_deref().map(|q| needs_of(q, &BTreeSet::new(), 0)).unwrap_or_default();
         if line.lanes.len() > SPARE_LANES_MAX {
             line.lanes.retain(|needs, lane| !lane.waiting.is_empty() || *needs == own);
         }
         let mut lane = Lane::default();
-        let least_loaded = self.policy.queues.get(queue).is_some_and(|q| q.strategy == Strategy::LeastLoaded);
-        for (id, entry) in self.index.entries.iter().filter(|(_, entry)| entry.free_in.contains(queue)) {
-            if let Some(skill) = self.policy.agents.get(id).and_then(|policy| proficiency(policy, needs)) {
-                lane.free.insert(rank(skill, least_loaded, entry, id));
+        let least_loaded = line.least_loaded();
+        for (id, agent) in self.agents.iter().filter(|(_, agent)| agent.standing.free_in.contains(queue)) {
+            if let Some(skill) = agent.rules.as_deref().and_then(|rules| proficiency(rules, needs)) {
+                lane.free.insert(rank(skill, least_loaded, &agent.standing, id));
             }
         }
         line.lanes.insert(needs.clone(), lane);
@@ -303,26 +316,33 @@ impl Engine {
 
     /// Whether somebody can be handed out in a queue, and whether somebody must leave it.
     fn review(&mut self, queue: &QueueId) {
-        let line = self.index.lines.get(queue);
-        let ready = line.is_some_and(|line| {
-            line.waiting > 0 && line.lanes.values().any(|l| !l.waiting.is_empty() && !l.free.is_empty())
-        });
-        let unserved = line.is_some_and(|line| line.waiting > 0) && self.overflows(queue);
-        set(&mut self.index.ready, queue, ready);
-        set(&mut self.index.unserved, queue, unserved);
+        let Some(line) = self.index.lines.get(queue) else { return };
+        let ready = line.waiting > 0
+            && line.lanes.values().any(|lane| !lane.waiting.is_empty() && !lane.free.is_empty());
+        let unserved = line.waiting > 0 && self.overflows(line);
+        if (ready, unserved) == (line.ready, line.unserved) {
+            return;
+        }
+        let Some(line) = self.index.lines.get_mut(queue) else { return };
+        if std::mem::replace(&mut line.ready, ready) != ready {
+            set(&mut self.index.ready, queue, ready);
+        }
+        if std::mem::replace(&mut line.unserved, unserved) != unserved {
+            set(&mut self.index.unserved, queue, unserved);
+        }
     }
 
     /// Whether a chat has to leave a queue in which somebody waits (A12).
-    fn overflows(&self, queue: &QueueId) -> bool {
-        let Some(policy) = self.policy.queues.get(queue) else { return false };
+    fn overflows(&self, line: &Line) -> bool {
+        let Some(policy) = line.rules.as_deref() else { return false };
         let rules = &policy.overflow;
         let goes = |to: &OverflowTo| *to != OverflowTo::Wait;
         goes(&rules.closed) && !self.is_open(policy)
-            || goes(&rules.unstaffed) && !self.is_staffed(queue)
+            || goes(&rules.unstaffed) && line.staff == 0
             || rules
                 .full
                 .as_ref()
-                .is_some_and(|full| goes(&full.then) && self.unserved_chats(queue) > full.chats)
+                .is_some_and(|full| goes(&full.then) && line.waiting + line.offered > full.chats)
     }
 
     /// Whether a queue's opening hours are on (A12).
@@ -358,8 +378,18 @@ impl Engine {
         let skills = self.policy.agents.values().flat_map(|agent| agent.skills.keys().cloned());
         self.index = Index { skills: skills.collect(), ..Index::default() };
         for (queue, policy) in &self.policy.queues {
-            let own = needs_of(policy, &BTreeSet::new(), 0);
-            self.index.lines.entry(queue.clone()).or_default().lanes.entry(own).or_default();
+            let own = BTreeMap::from([(needs_of(policy, &BTreeSet::new(), 0), Lane::default())]);
+            let line = Line { lanes: own, rules: Some(Arc::new(policy.clone())), ..Line::default() };
+            self.index.lines.insert(queue.clone(), line);
+        }
+        for chat in self.chats.values_mut() {
+            let line = chat.queue.as_ref().and_then(|queue| self.index.lines.get(queue));
+            chat.rules = line.and_then(|line| line.rules.clone());
+            chat.due = None;
+        }
+        for (id, agent) in &mut self.agents {
+            agent.rules = self.policy.agents.get(id).cloned().map(Arc::new);
+            agent.standing = Standing::default();
         }
         let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
         for id in agents {
@@ -367,9 +397,6 @@ impl Engine {
         }
         let chats: Vec<InteractionId> = self.chats.keys().copied().collect();
         for id in chats {
-            if let Some(chat) = self.chats.get_mut(&id) {
-                chat.due = None;
-            }
             self.chat_due(id);
             self.enter_index(id);
         }
@@ -386,12 +413,16 @@ impl Engine {
 }
 
 fn set(queues: &mut BTreeSet<QueueId>, queue: &QueueId, wanted: bool) {
-    if wanted != queues.contains(queue) {
-        if wanted {
-            queues.insert(queue.clone());
-        } else {
-            queues.remove(queue);
-        }
+    if wanted {
+        queues.insert(queue.clone());
+    } else {
+        queues.remove(queue);
+    }
+}
+
+impl Line {
+    fn least_loaded(&self) -> bool {
+        self.rules.as_deref().is_some_and(|rules| rules.strategy == Strategy::LeastLoaded)
     }
 }
 
@@ -493,11 +524,11 @@ pub(crate) fn proficiency(policy: &AgentPolicy, needs: &Needs) -> Option<u32> {
     })
 }
 
-fn rank(skill: u32, least_loaded: bool, entry: &Entry, id: &AgentId) -> Rank {
+fn rank(skill: u32, least_loaded: bool, standing: &Standing, id: &AgentId) -> Rank {
     Rank {
         skill: Reverse(skill),
-        load: if least_loaded { entry.load } else { 0 },
-        since: entry.since,
+        load: if least_loaded { standing.load } else { 0 },
+        since: standing.since,
         agent: id.clone(),
     }
 }

@@ -175,7 +175,7 @@ impl Engine {
 
     /// The rules an item is wrapped up by: its queue's, or those for calls (C3, E5).
     #[must_use]
-    pub fn wrap_up_rules_of(&self, chat: &Chat) -> Option<&WrapUp> {
+    pub fn wrap_up_rules_of<'a>(&'a self, chat: &'a Chat) -> Option<&'a WrapUp> {
         self.wrap_up_rules(chat)
     }
 

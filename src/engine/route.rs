@@ -135,7 +135,7 @@ impl Engine {
 
     pub(crate) fn waited_too_long(&self, now: Timestamp, id: InteractionId) -> Vec<Event> {
         let Some(chat) = self.chats.get(&id) else { return Vec::new() };
-        let rules = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+        let rules = chat.rules();
         let limit = rules.and_then(|rules| rules.overflow.waited.as_ref());
         limit.map(|limit| self.overflow(now, chat, &limit.then, OverflowWhy::Waited)).unwrap_or_default()
     }

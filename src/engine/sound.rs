@@ -1,6 +1,7 @@
 //! Whether the indexes say what the state says. Nothing in the daemon asks; tests do, after every step.
 
-use crate::state::Engine;
+use crate::state::{Agent, Engine};
+use tieline_model::AgentId;
 
 impl Engine {
     /// What is wrong with the indexes, if anything is: each part is compared with one made anew from the state.
@@ -18,8 +19,10 @@ impl Engine {
         let fault = |what: &str, is: &dyn std::fmt::Debug, should: &dyn std::fmt::Debug| {
             Some(format!("{what} of the index: {is:?}, but the state says {should:?}"))
         };
-        if is.entries != should.entries {
-            return fault("entries", &is.entries, &should.entries);
+        let standing =
+            |(id, agent): &(&AgentId, &Agent)| (anew.agents.get(*id) != Some(*agent)).then_some(());
+        if let Some((id, agent)) = self.agents.iter().find(|entry| standing(entry).is_some()) {
+            return fault(&format!("agent {id}"), agent, &anew.agents.get(id));
         }
         if let Some((queue, line)) =
             is.lines.iter().find(|(queue, line)| should.lines.get(*queue) != Some(line))
@@ -32,7 +35,7 @@ impl Engine {
         if (&is.ready, &is.unserved) != (&should.ready, &should.unserved) {
             return fault("queues", &(&is.ready, &is.unserved), &(&should.ready, &should.unserved));
         }
-        if (&is.deadlines, &is.agents_due) != (&should.deadlines, &should.agents_due) {
+        if is.deadlines != should.deadlines {
             return fault("deadlines", &is.deadlines, &should.deadlines);
         }
         if is.skills != should.skills {

@@ -1,14 +1,15 @@
 //! What the machine remembers. Every state is an enum that carries its data.
 
-use crate::index::Index;
+use crate::index::{Index, Standing};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use tieline_model::command::{Open, Presence};
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{Channel, Direction, LogState, LookupResult, Outcome, Record, Side};
 use tieline_model::event::{Guest, Service, Suggestion, TransferFailed};
 use tieline_model::live::Place;
-use tieline_model::policy::TenantPolicy;
+use tieline_model::policy::{AgentPolicy, QueuePolicy, TenantPolicy};
 use tieline_model::{
     AgentId, CallId, ConnectionId, ConversationId, InteractionId, Mark, Millis, OfferId, QueueId, ScheduleId,
     Seq, SessionId, SkillId, Timestamp,
@@ -210,6 +211,13 @@ pub struct Agent {
     /// The agent's day (G1).
     #[serde(default)]
     pub today: AgentDay,
+    /// The agent's own settings, so that they need not be looked for; made with the indexes. `None` for one whom the
+    /// settings do not know.
+    #[serde(skip)]
+    pub(crate) rules: Option<Arc<AgentPolicy>>,
+    /// How the agent stands in the lines, and what is waited for; as the indexes have it.
+    #[serde(skip)]
+    pub(crate) standing: Standing,
 }
 
 impl Default for Agent {
@@ -231,6 +239,8 @@ impl Default for Agent {
             gone: None,
             guest_at: BTreeMap::new(),
             today: AgentDay::default(),
+            rules: None,
+            standing: Standing::default(),
         }
     }
 }
@@ -336,6 +346,9 @@ pub struct Chat {
     /// What it waits for first; as the index has it.
     #[serde(skip)]
     pub(crate) due: Option<(Timestamp, crate::Deadline)>,
+    /// Its queue's rules, so that they need not be looked for; made with the indexes.
+    #[serde(skip)]
+    pub(crate) rules: Option<Arc<QueuePolicy>>,
 }
 
 fn a_chat() -> Channel {
@@ -343,6 +356,11 @@ fn a_chat() -> Channel {
 }
 
 impl Chat {
+    /// The rules of its queue; `None` for a call that came through none.
+    pub(crate) fn rules(&self) -> Option<&QueuePolicy> {
+        self.rules.as_deref()
+    }
+
     /// One that has just come and waits.
     pub(crate) fn new(
         id: InteractionId,
@@ -389,6 +407,7 @@ impl Chat {
             served: false,
             connecting_here: Millis::default(),
             due: None,
+            rules: None,
         }
     }
 }

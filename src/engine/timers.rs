@@ -4,7 +4,7 @@ use crate::state::{Agent, Chat, Engine, Stage, Talk, WrapClock};
 use serde::{Deserialize, Serialize};
 use tieline_model::event::{CompletedBy, ReturnedWhy, Suggestion, WithdrawnWhy};
 use tieline_model::policy::Escalate;
-use tieline_model::{AgentId, Event, InteractionId, QueueId, ScheduleId, Timestamp};
+use tieline_model::{AgentId, Event, InteractionId, ScheduleId, Timestamp};
 
 /// Something that happens by itself when its moment comes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -115,7 +115,7 @@ impl Engine {
     /// What a chat waits for first.
     fn due_of(&self, chat: &Chat) -> Option<(Timestamp, Deadline)> {
         let id = chat.id;
-        let rules = chat.queue.as_ref().and_then(|queue: &QueueId| self.policy.queues.get(queue));
+        let rules = chat.rules();
         match &chat.stage {
             Stage::Offered(offer) => Some((offer.deadline, Deadline::Offer(id))),
             Stage::Form { deadline } => Some((*deadline, Deadline::Form(id))),
@@ -147,21 +147,6 @@ impl Engine {
         }
     }
 
-    /// Brings what an agent waits for up to date in the index.
-    pub(crate) fn agent_due(&mut self, id: &AgentId) {
-        let due = self.agents.get(id).and_then(|agent| agent_waits(id, agent));
-        if self.index.agents_due.get(id) == due.as_ref() {
-            return;
-        }
-        if let Some(old) = self.index.agents_due.remove(id) {
-            self.index.deadlines.remove(&old);
-        }
-        if let Some(due) = due {
-            self.index.deadlines.insert(due.clone());
-            self.index.agents_due.insert(id.clone(), due);
-        }
-    }
-
     /// Brings when a call counts as over up to date in the index. Call after anything that is heard of it.
     pub(crate) fn call_due(&mut self, id: InteractionId) {
         let longest = self.policy.calls.longest;
@@ -186,7 +171,7 @@ impl Engine {
 }
 
 /// An agent on the phone is not lost (A17).
-fn agent_waits(id: &AgentId, agent: &Agent) -> Option<(Timestamp, Deadline)> {
+pub(crate) fn agent_waits(id: &AgentId, agent: &Agent) -> Option<(Timestamp, Deadline)> {
     let gone = agent.gone?;
     if agent.offered.is_some() {
         return Some((gone.grace.min(gone.lost), Deadline::Grace(id.clone())));

@@ -16,6 +16,7 @@ impl Engine {
             self.figures.entry(queue.clone()).or_default().today.came += 1;
         }
         self.chats.insert(id, Box::new(chat));
+        self.know_rules(id);
         self.index.touched.chat(id);
         self.enter_index(id);
     }
@@ -263,7 +264,7 @@ impl Engine {
     /// Somebody wrote or sent something: who owes the reply now, and how long it took (B7, B8, B17).
     pub(super) fn said(&mut self, id: InteractionId, from: Side, agent: Option<&AgentId>, at: Timestamp) {
         let Some(chat) = self.chats.get(&id) else { return };
-        let rules = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+        let rules = chat.rules();
         let target = rules.map(|q| q.targets.reply);
         let nudge_at =
             rules.filter(|q| q.inactivity.mode != InactivityMode::Off).map(|q| at + q.inactivity.nudge_after);
@@ -324,7 +325,7 @@ impl Engine {
     /// A nudge starts the second stretch of silence (B8).
     pub(super) fn noticed(&mut self, id: InteractionId, notice: Notice, at: Timestamp) {
         let Some(chat) = self.chats.get(&id) else { return };
-        let rules = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
+        let rules = chat.rules();
         let end_at = rules.map_or(at, |q| at + q.inactivity.end_after);
         let update_at = rules.and_then(|q| q.escalate.update_after).map(|after| at + after);
         match notice {

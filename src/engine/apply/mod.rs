@@ -285,8 +285,19 @@ impl Engine {
     /// Changes a chat in any way it likes: the one way a stage, or anything a place in line hangs on, changes.
     fn move_chat(&mut self, id: InteractionId, change: impl FnOnce(&mut Chat)) {
         self.leave_index(id);
+        let queue = self.chats.get(&id).and_then(|chat| chat.queue.clone());
         self.with_chat(id, change);
+        if self.chats.get(&id).is_some_and(|chat| chat.queue != queue) {
+            self.know_rules(id);
+        }
         self.enter_index(id);
+    }
+
+    /// A chat has come into a queue.
+    fn know_rules(&mut self, id: InteractionId) {
+        let Some(chat) = self.chats.get_mut(&id) else { return };
+        let line = chat.queue.as_ref().and_then(|queue| self.index.lines.get(queue));
+        chat.rules = line.and_then(|line| line.rules.clone());
     }
 
     fn configured(&mut self, policy: &TenantPolicy) {

@@ -64,6 +64,7 @@ impl Engine {
                 ..Chat::new(id, call.conversation, call.queue.clone(), call.numbers, at)
             };
             self.chats.insert(id, Box::new(item));
+            self.know_rules(id);
             self.ended(id, Side::Agent, at);
             self.with_agent(agent, |a| {
                 a.inbox.insert(id);
@@ -232,9 +233,9 @@ impl Engine {
     }
 
     /// The rules an item is wrapped up by: its queue's, or those for calls (E5).
-    pub(crate) fn wrap_up_rules(&self, chat: &Chat) -> Option<&tieline_model::policy::WrapUp> {
+    pub(crate) fn wrap_up_rules<'a>(&'a self, chat: &'a Chat) -> Option<&'a tieline_model::policy::WrapUp> {
         match chat.channel {
-            Channel::Chat => chat.queue.as_ref().and_then(|q| self.policy.queues.get(q)).map(|q| &q.wrap_up),
+            Channel::Chat => chat.rules().map(|q| &q.wrap_up),
             Channel::Call => self.policy.calls.wrap_up.as_ref(),
         }
     }

@@ -136,7 +136,7 @@ impl Engine {
     /// The agent behind a command; agents that settings do not know may do nothing.
     fn agent_of<'a>(&self, by: &'a Actor) -> Result<&'a AgentId, Refusal> {
         match by {
-            Actor::Agent { agent } if self.policy.agents.contains_key(agent) => Ok(agent),
+            Actor::Agent { agent } if self.agents.get(agent).is_some_and(|a| a.rules.is_some()) => Ok(agent),
             Actor::Agent { .. } => Err(Refusal::new(
                 Code::NotPermitted,
                 "this agent is not in the settings of this contact centre; ask an administrator",
@@ -169,12 +169,12 @@ impl Engine {
     }
 
     fn agent_policy(&self, id: &AgentId) -> Result<&AgentPolicy, Refusal> {
-        self.policy.agents.get(id).ok_or_else(not_yours)
+        self.agents.get(id).and_then(|agent| agent.rules.as_deref()).ok_or_else(not_yours)
     }
 
-    fn queue_policy(&self, chat: &Chat) -> Result<&QueuePolicy, Refusal> {
+    fn queue_policy<'a>(&self, chat: &'a Chat) -> Result<&'a QueuePolicy, Refusal> {
         // Settings that drop a queue with open chats are refused, so an open chat has its queue.
-        chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue)).ok_or_else(not_yours)
+        chat.rules().ok_or_else(not_yours)
     }
 
     /// The event that parks the agent's active item, if there is one other than `except`.

@@ -143,7 +143,7 @@ impl Engine {
 
 impl Engine {
     /// How an item is classified: as its queue says, or as calls are (E5).
-    fn classification_rules(&self, chat: &Chat) -> Option<&Classification> {
+    fn classification_rules<'a>(&'a self, chat: &'a Chat) -> Option<&'a Classification> {
         match chat.channel {
             Channel::Chat => self.queue_policy(chat).ok().map(|queue| &queue.classification),
             Channel::Call => Some(&self.policy.calls.classification),
