@@ -19,7 +19,7 @@ use tieline_model::{
 pub(crate) const RECENT_LOGS_MAX: usize = 10;
 /// Ended calls remembered per tenant, so that a late "ringing" of one does not ring and a late recording finds its
 /// call.
-pub(crate) const ENDED_CALLS_MAX: usize = 1_000;
+pub(crate) const ENDED_CALLS_MAX: usize = 10_000;
 /// Earlier offers remembered per chat, so that a late answer learns what became of its offer.
 pub(crate) const PAST_OFFERS_MAX: usize = 16;
 /// Ended chats remembered per tenant, so that their customers may come back (B15); beyond that the oldest are forgotten.
@@ -40,9 +40,9 @@ pub struct Engine {
     pub(crate) calls: BTreeMap<InteractionId, Call>,
     pub(crate) call_ids: BTreeMap<CallId, InteractionId>,
     pub(crate) ended_calls: VecDeque<CallId>,
-    /// What late facts of ended calls need; of those among `ended_calls` that were heard of before their end.
+    /// What late facts of them need; nothing for those that were first heard of by their end.
     #[serde(default)]
-    pub(crate) ended: BTreeMap<CallId, EndedCall>,
+    pub(crate) ended: BTreeMap<CallId, Option<EndedCall>>,
     pub(crate) closed: BTreeMap<InteractionId, Closed>,
     pub(crate) offers: BTreeMap<OfferId, InteractionId>,
     /// Chats that ended lately, to which their customers may come back (B15).
@@ -676,6 +676,9 @@ pub struct EndedCall {
     pub recording: Option<ContentRef>,
     /// Its log goes to the CRMs.
     pub log: bool,
+    /// Classification was wanted and not given while it was on (C6, E5).
+    #[serde(default)]
+    pub not_classified: bool,
 }
 
 /// A closed chat or call whose log the panel still lists.
@@ -694,6 +697,9 @@ pub struct Closed {
     pub outcome: Outcome,
     /// Classification was wanted and not given (C6).
     pub not_classified: bool,
+    /// Its agent never saw that the customer had ended (B13, C8).
+    #[serde(default)]
+    pub unseen: bool,
     /// Where its log stands, by connection.
     pub deliveries: BTreeMap<ConnectionId, LogState>,
 }

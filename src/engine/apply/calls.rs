@@ -153,6 +153,8 @@ impl Engine {
             if let Some(agent) = over.state.on_the_phone() {
                 self.with_agent(agent, |a| a.idle_since = at);
             }
+            let rules = &self.policy.calls.classification;
+            let answered = over.answered_at().is_some();
             let ended = EndedCall {
                 interaction: id,
                 conversation: over.conversation,
@@ -160,9 +162,11 @@ impl Engine {
                 numbers: over.numbers,
                 recording: over.recording,
                 log: false,
+                not_classified: answered && rules.mandatory && !rules.given(&over.codes, over.remarks),
             };
-            self.ended.insert(call.clone(), ended);
+            self.ended.insert(call.clone(), Some(ended));
         }
+        self.ended.entry(call.clone()).or_default();
         self.call_ids.remove(call);
         self.ended_calls.push_back(call.clone());
         if self.ended_calls.len() > ENDED_CALLS_MAX
@@ -180,16 +184,22 @@ impl Engine {
         outcome: Outcome,
         at: Timestamp,
     ) {
-        // The one that has just ended is the last, so that looking from there finds it at once.
-        let ended =
-            self.ended_calls.iter().rev().find(|c| self.ended.get(*c).is_some_and(|e| e.interaction == id));
-        let Some(call) = ended.cloned().and_then(|call| self.ended.get_mut(&call)) else { return };
+        let Some(call) = self.ended_call(id) else { return };
         call.log = true;
-        let (person, direction) = (call.numbers, call.direction);
+        let (person, direction, not_classified) = (call.numbers, call.direction, call.not_classified);
         let (Some(agent), false) = (agent.cloned(), self.closed.contains_key(&id)) else { return };
-        let deliveries = BTreeMap::new();
-        let call = Some(direction);
-        self.list(id, Closed { agent, person, call, at, outcome, not_classified: false, deliveries });
+        let (call, deliveries, unseen) = (Some(direction), BTreeMap::new(), false);
+        self.list(id, Closed { agent, person, call, at, outcome, not_classified, unseen, deliveries });
+    }
+
+    /// A call that has ended, by its id here. The one that has just ended is the last, so that looking from there finds
+    /// it at once.
+    pub(super) fn ended_call(&mut self, id: InteractionId) -> Option<&mut EndedCall> {
+        let is = |call: &&CallId| {
+            self.ended.get(*call).is_some_and(|e| e.as_ref().is_some_and(|e| e.interaction == id))
+        };
+        let call = self.ended_calls.iter().rev().find(is)?.clone();
+        self.ended.get_mut(&call)?.as_mut()
     }
 }
 

@@ -153,8 +153,8 @@ impl Engine {
                     *left = *extensions_left;
                 });
             }
-            Event::WrapUpCompleted { interaction, agent, not_classified, .. } => {
-                self.completed(*interaction, agent, *not_classified, at);
+            Event::WrapUpCompleted { interaction, agent, not_classified, unseen, .. } => {
+                self.completed(*interaction, agent, *not_classified, *unseen, at);
             }
             Event::Classified { interaction, codes, remarks, .. } => {
                 self.classified(*interaction, codes, *remarks);
@@ -211,7 +211,7 @@ impl Engine {
             Event::RecordingReady { call, interaction, recording, .. } => {
                 if let Some(c) = self.calls.get_mut(interaction) {
                     c.recording = Some(*recording);
-                } else if let Some(ended) = self.ended.get_mut(call) {
+                } else if let Some(Some(ended)) = self.ended.get_mut(call) {
                     ended.recording = Some(*recording);
                 }
             }

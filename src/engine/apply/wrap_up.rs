@@ -110,6 +110,7 @@ impl Engine {
         id: InteractionId,
         agent: &AgentId,
         not_classified: bool,
+        unseen: bool,
         at: Timestamp,
     ) {
         self.let_go(id, agent, at);
@@ -124,20 +125,20 @@ impl Engine {
                 Default::default()
             }
         };
-        let call = match chat.channel {
+        let (channel, person, deliveries) = (chat.channel, chat.person, chat.deliveries.clone());
+        let call = match channel {
             Channel::Chat => None,
-            Channel::Call => {
-                self.ended.values().find(|call| call.interaction == id).map(|call| call.direction)
-            }
+            Channel::Call => self.ended_call(id).map(|call| call.direction),
         };
         let closed = Closed {
             agent: agent.clone(),
-            person: chat.person,
+            person,
             call,
             at,
             outcome: Outcome::Answered,
             not_classified,
-            deliveries: chat.deliveries.clone(),
+            unseen,
+            deliveries,
         };
         self.list(id, closed);
         self.with_agent(agent, |a| {

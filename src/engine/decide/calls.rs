@@ -32,7 +32,7 @@ impl Engine {
                 return Err(Refusal::new(Code::NotPermitted, "only a producer reports calls"));
             }
         }
-        if self.ended_calls.contains(call) {
+        if self.ended.contains_key(call) {
             return Ok(self.late(call, fact));
         }
         let known = self.call_ids.get(call).and_then(|id| self.calls.get(id));
@@ -103,7 +103,8 @@ impl Engine {
     /// Facts of a call that is over: a recording enriches it, everything else comes too late (E1, D6).
     fn late(&self, call: &CallId, fact: &CallFact) -> Vec<Event> {
         let CallFact::RecordingReady { recording } = fact else { return Vec::new() };
-        let Some(ended) = self.ended.get(call).filter(|ended| ended.recording != Some(*recording)) else {
+        let ended = self.ended.get(call).and_then(Option::as_ref);
+        let Some(ended) = ended.filter(|ended| ended.recording != Some(*recording)) else {
             return Vec::new();
         };
         vec![Event::RecordingReady {

@@ -125,6 +125,10 @@ impl Engine {
         note: Option<ContentRef>,
     ) -> Decision {
         let Owned { chat, .. } = self.own_chat(agent, id)?;
+        if chat.channel == Channel::Call {
+            let message = "only a chat can be flagged as abusive; say it in the notes of the call";
+            return Err(Refusal::new(Code::WrongState, message));
+        }
         let rules = self.queue_policy(chat)?;
         note_fits(note.as_ref(), "note")?;
         if chat.abusive && note.is_none() {

@@ -30,11 +30,17 @@ impl Engine {
     }
 
     pub(super) fn begin_day(&self, day: &str) -> Decision {
-        if self.day == day {
-            return Ok(Vec::new());
-        }
-        if day.len() != 10 {
+        let written = day.len() == 10
+            && day
+                .bytes()
+                .enumerate()
+                .all(|(at, b)| if matches!(at, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
+        if !written {
             return Err(Refusal::new(Code::Invalid, "a day is written as 2026-02-28").field("day"));
+        }
+        // A clock that was put back does not begin an earlier day again.
+        if day <= self.day.as_str() {
+            return Ok(Vec::new());
         }
         Ok(vec![Event::DayBegan { day: day.to_owned() }])
     }

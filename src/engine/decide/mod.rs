@@ -16,6 +16,7 @@ mod wrap_up;
 
 use crate::state::{Agent, Chat, Engine, Stage, Talk, WrapClock};
 use tieline_model::command::Presence;
+use tieline_model::crm::Channel;
 use tieline_model::event::{ParkedBy, WithdrawnWhy};
 use tieline_model::policy::{AgentPolicy, QueuePolicy};
 use tieline_model::{
@@ -259,7 +260,7 @@ fn daemon(by: &Actor) -> Result<(), Refusal> {
 
 /// Whether this customer's conversation is the chat's.
 fn is_customer_of(conversation: &ConversationId, chat: &Chat) -> bool {
-    chat.conversation == *conversation
+    chat.channel == Channel::Chat && chat.conversation == *conversation
 }
 
 /// Words for a presence, in refusals.

@@ -70,7 +70,9 @@ impl Engine {
         let Stage::Owned { agent, talk: Talk::WrapUp { seen, .. }, .. } = &chat.stage else {
             return Vec::new();
         };
-        let mandatory = self.classification_rules(chat).is_some_and(|rules| rules.mandatory);
+        let not_classified = self
+            .classification_rules(chat)
+            .is_some_and(|rules| rules.mandatory && !rules.given(&chat.codes, chat.remarks));
         let outcome = if chat.answered_at.is_some() { Outcome::Answered } else { Outcome::Abandoned };
         let log = match chat.channel {
             Channel::Chat => {
@@ -86,7 +88,7 @@ impl Engine {
                 interaction,
                 agent: agent.clone(),
                 by,
-                not_classified: mandatory && chat.codes.is_empty() && chat.remarks.is_none(),
+                not_classified,
                 unseen: !seen && !matches!(by, CompletedBy::Agent),
             },
             Event::InteractionClosed {
@@ -115,13 +117,18 @@ impl Engine {
                 self.classification_rules(chat).ok_or_else(super::not_yours)?
             }
         };
+        if policy.codes.is_empty() && !codes.is_empty() {
+            let message = "there is no list to choose a classification from; write it as text";
+            return Err(Refusal::new(Code::Invalid, message).field("codes"));
+        }
         if let Some(unknown) = codes.iter().find(|c| !policy.codes.contains(c)) {
             let shown: String = unknown.chars().take(40).collect();
-            let message = format!("`{shown}` is not a classification of this queue; choose from its list");
+            let message =
+                format!("`{shown}` is not a classification that can be chosen; choose one of the list");
             return Err(Refusal::new(Code::Invalid, message).field("codes"));
         }
         if codes.len() > 1 && !policy.several {
-            let message = "this queue takes one classification per chat; choose one";
+            let message = "only one classification is taken; choose one";
             return Err(Refusal::new(Code::Invalid, message).field("codes").limit(1));
         }
         if codes.iter().enumerate().any(|(i, c)| codes[..i].contains(c)) {

@@ -7,6 +7,7 @@ pub use queue::{
     TransferUnavailable, WaitLimit, Wording,
 };
 
+use crate::content::ContentRef;
 use crate::crm::ConnectionInfo;
 use crate::ids::{AgentId, ConnectionId, QueueId, SkillId};
 use crate::time::Millis;
@@ -171,6 +172,14 @@ pub struct Classification {
     pub several: bool,
     /// A chat without classification is recorded as "not classified" (C6).
     pub mandatory: bool,
+}
+
+impl Classification {
+    /// Whether these are a classification: a code where there is a list, else text. Notes alone are none beside a list.
+    #[must_use]
+    pub fn given(&self, codes: &[String], remarks: Option<ContentRef>) -> bool {
+        if self.codes.is_empty() { remarks.is_some_and(|text| text.chars > 0) } else { !codes.is_empty() }
+    }
 }
 
 /// Wrap-up after a chat (C3, C4, C8).

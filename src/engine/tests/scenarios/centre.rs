@@ -265,7 +265,8 @@ impl Centre {
     }
 
     fn told(&self, event: &Event) -> String {
-        let id = |i: &InteractionId| format!("#{}", i.0.as_u128());
+        let id =
+            |i: &InteractionId| self.names.get(i).cloned().unwrap_or_else(|| format!("#{}", i.0.as_u128()));
         let at = |t: &Timestamp| format!("{}", t.since(self.now).0);
         let until = |t: &Option<Timestamp>| t.as_ref().map_or("no limit".to_owned(), at);
         let ms = |m: &Option<Millis>| m.map_or("none".to_owned(), |m| m.0.to_string());
@@ -329,8 +330,7 @@ impl Centre {
                 format!("{} classified {codes:?}", id(interaction))
             }
             Event::InteractionClosed { interaction, outcome, log, .. } => {
-                let name = self.names.get(interaction).cloned().unwrap_or_else(|| id(interaction));
-                format!("{name} closed {outcome:?}, log {log}")
+                format!("{} closed {outcome:?}, log {log}", id(interaction))
             }
             Event::CallRang { call, agents, withheld, direction, .. } => {
                 let way = if *direction == Direction::Outbound { ", outbound" } else { "" };

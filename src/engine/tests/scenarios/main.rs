@@ -8,13 +8,17 @@
     reason = "a test may fail loudly"
 )]
 
+mod abuse;
 mod availability;
 mod call_interplay;
+mod call_wrap_up;
 mod calls;
 mod cases;
 mod centre;
+mod classification;
 mod delivery;
 mod explain;
+mod figures;
 mod files;
 mod hours;
 mod inbox;
@@ -24,8 +28,10 @@ mod outcomes;
 mod overflow;
 mod position;
 mod presence;
+mod restart;
 mod returning;
 mod routing;
+mod scripts;
 mod service;
 mod silence;
 mod skills;

@@ -184,3 +184,195 @@ fn mandatory_classification_is_listed_and_never_blocks() {
     c.after(60);
     assert_eq!(c.happened()[0], "#1 completed by Timer");
 }
+
+// proves C3, C4
+#[test]
+fn extensions_can_be_none_and_what_is_left_is_shown() {
+    let mut c = Centre::with(|p| support(p).wrap_up.extensions = 0);
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.anna().ends(1);
+    let extensions = |c: &Centre| match &c.seen(1).stage {
+        Stage::Owned { talk: Talk::WrapUp { extensions_left, .. }, .. } => *extensions_left,
+        other => panic!("not in wrap-up: {other:?}"),
+    };
+    assert_eq!(extensions(&c), 0);
+    let refusal = c.anna().cannot(Code::NoExtensionsLeft, |anna| anna.extends(1));
+    assert_eq!(refusal.limit, Some(0));
+    let mut c = in_wrap_up();
+    c.anna().parks(1);
+    for left in [2, 1, 0] {
+        c.anna().extends(1);
+        assert_eq!(extensions(&c), left);
+    }
+    c.anna().cannot(Code::NoExtensionsLeft, |anna| anna.extends(1));
+    c.ben().cannot(Code::NotFound, |ben| ben.extends(1));
+}
+
+// proves C5, B2
+#[test]
+fn several_wrap_ups_run_only_while_each_is_active() {
+    let mut c = in_wrap_up();
+    c.after_ms(1_001);
+    c.anna().parks(1);
+    c.customer(2).starts();
+    c.anna().accepts();
+    c.anna().ends(2);
+    c.after_ms(2_002);
+    c.anna().activates(1);
+    c.after_ms(3_003);
+    c.anna().activates(2);
+    c.happened();
+    c.anna().activates(1);
+    assert_eq!(
+        c.happened(),
+        ["#2 parked for anna by Activation, left 57998", "#1 activated by anna, wrap-up 55996"]
+    );
+    c.after_ms(55_996);
+    assert_eq!(c.happened()[0], "#1 completed by Timer");
+    c.anna().activates(2);
+    assert_eq!(c.happened(), ["#2 activated by anna, wrap-up 57998"]);
+}
+
+// proves C5, B4
+#[test]
+fn a_wrap_up_goes_on_to_the_millisecond_over_calls_and_restarts() {
+    let mut c = in_wrap_up();
+    let mut expected = 60_000;
+    for (nth, pause) in [7, 1_234, 20_001].into_iter().enumerate() {
+        c.after_ms(pause);
+        expected -= pause;
+        let call = format!("c{nth}");
+        c.call(&call).answered_by("anna");
+        c.after(333);
+        c.restarts_after(77);
+        assert_eq!(left(&c), Millis(expected));
+        c.happened();
+        c.call(&call).ends();
+        let goes_on = format!("#1 activated by anna, wrap-up {expected}");
+        assert_eq!(c.happened().last(), Some(&goes_on));
+    }
+}
+
+// proves C5, F2
+#[test]
+fn a_running_wrap_up_has_after_a_restart_what_it_had_before() {
+    let mut c = in_wrap_up();
+    c.after_ms(12_345);
+    c.restarts_after(7_200);
+    c.anna().connects();
+    c.happened();
+    c.after_ms(47_654);
+    assert_eq!(c.happened(), Vec::<String>::new(), "never early");
+    c.after_ms(1);
+    assert_eq!(c.happened()[0], "#1 completed by Timer");
+}
+
+// proves C8
+#[test]
+fn wrap_up_has_a_hard_maximum_from_the_end_parked_or_not() {
+    let mut c = in_wrap_up();
+    c.anna().parks(1);
+    c.happened();
+    c.after_ms(30 * 60_000 - 1);
+    assert_eq!(c.happened(), Vec::<String>::new(), "never early");
+    c.after_ms(1);
+    assert_eq!(c.happened(), ["#1 completed by Maximum", "#1 closed Answered, log true"]);
+    let mut c = Centre::with(|p| {
+        support(p).wrap_up.time = None;
+        support(p).wrap_up.max = Some(Millis::secs(100));
+    });
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.anna().ends(1);
+    c.happened();
+    c.after(100);
+    assert_eq!(c.happened()[0], "#1 completed by Maximum", "active and without a countdown");
+}
+
+// proves C8, C4
+#[test]
+fn extensions_do_not_move_the_hard_maximum() {
+    let mut c = Centre::with(|p| support(p).wrap_up.max = Some(Millis::secs(100)));
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.anna().ends(1);
+    for _ in 0..3 {
+        c.anna().extends(1);
+    }
+    c.happened();
+    c.after(99);
+    assert_eq!(c.happened(), Vec::<String>::new());
+    c.after(1);
+    assert_eq!(c.happened()[0], "#1 completed by Maximum");
+}
+
+// proves C8
+#[test]
+fn a_wrap_up_without_a_maximum_waits_for_ever() {
+    let mut c = Centre::with(|p| support(p).wrap_up.max = None);
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.anna().ends(1);
+    c.anna().parks(1);
+    c.happened();
+    c.after(7 * 86_400);
+    assert_eq!(c.happened(), Vec::<String>::new());
+    c.anna().completes(1);
+}
+
+// proves C8, B13
+#[test]
+fn one_completed_unseen_is_listed_for_follow_up() {
+    for sees in [false, true] {
+        let mut c = in_wrap_up();
+        c.anna().completes(1);
+        c.customer(2).starts();
+        c.anna().accepts();
+        c.anna().parks(2);
+        c.customer(2).ends(2);
+        if sees {
+            c.anna().sees_end(2);
+        }
+        c.happened();
+        c.after(30 * 60);
+        let unseen = if sees { "" } else { ", unseen" };
+        assert_eq!(c.happened()[0], format!("#2 completed by Maximum{unseen}"));
+        let (_, listed) = c.engine.recent_logs(&agent("anna")).next().unwrap();
+        assert_eq!(listed.unseen, !sees);
+    }
+}
+
+// proves C8
+#[test]
+fn the_hard_maximum_of_a_chat_that_ends_during_a_call_begins_after_it() {
+    let mut c = Centre::with(|p| support(p).wrap_up.max = Some(Millis::secs(90)));
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.call("c1").answered_by("anna");
+    c.customer(1).ends(1);
+    c.after(3_600);
+    c.call("c1").ends();
+    c.anna().parks(1);
+    c.happened();
+    c.after_ms(89_999);
+    assert_eq!(c.happened(), Vec::<String>::new());
+    c.after_ms(1);
+    assert_eq!(c.happened(), ["#1 completed by Maximum", "#1 closed Answered, log true"]);
+}
+
+// proves C3
+#[test]
+fn an_end_by_either_side_or_by_going_offline_starts_or_completes_wrap_up() {
+    let mut c = in_wrap_up();
+    c.anna().goes_offline_for_sure();
+    assert_eq!(c.happened()[0], "#1 completed by Offline");
+    let mut c = in_wrap_up();
+    c.anna().completes(1);
+    c.customer(2).starts();
+    c.anna().accepts();
+    c.happened();
+    c.customer(2).ends(2);
+    assert_eq!(c.happened(), ["#2 ended by Customer", "#2 wrap-up of anna, runs 60000, has 60000"]);
+    assert_eq!(c.status("anna"), Status::WrapUp);
+}
