@@ -2,6 +2,7 @@
 
 use crate::index::Turn;
 use crate::state::{Agent, Call, Chat, Closed, Engine, QueueFigures, Stage, Talk};
+use tieline_model::crm::Direction;
 use tieline_model::live::Status;
 use tieline_model::policy::{TenantPolicy, WrapUp};
 use tieline_model::{AgentId, InteractionId, Mark, Millis, QueueId, Seq, Timestamp};
@@ -159,6 +160,24 @@ impl Engine {
     #[must_use]
     pub fn queue_open(&self, queue: &QueueId) -> bool {
         self.policy.queues.get(queue).is_some_and(|policy| self.is_open(policy))
+    }
+
+    /// When a queue's opening hours turn next (A12), where that is known.
+    #[must_use]
+    pub fn queue_turns_at(&self, queue: &QueueId) -> Option<Timestamp> {
+        let schedule = self.policy.queues.get(queue)?.hours.as_ref()?;
+        self.turned.get(schedule)?.next
+    }
+
+    /// Which way a call went: one that is on, or one of the latest that ended.
+    #[must_use]
+    pub fn call_direction(&self, id: InteractionId) -> Option<Direction> {
+        if let Some(call) = self.calls.get(&id) {
+            return Some(call.direction);
+        }
+        // The one that has just ended is the last, so that looking from there finds it at once.
+        let mut ended = self.ended_calls.iter().rev().filter_map(|call| self.ended.get(call));
+        ended.find(|call| call.interaction == id).map(|call| call.direction)
     }
 
     /// Agents of a queue who are at work (A12).

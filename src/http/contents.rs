@@ -1,7 +1,7 @@
 //! Content by id for those who are shown it: a bounded cache before the store.
 
 use crate::journal::{self, NewContent, Store};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tieline_model::content::{CallNumbers, Content, Person, Remarks};
 use tieline_model::crm::Match;
@@ -42,7 +42,7 @@ impl Contents {
     pub(super) fn keep(&self, tenant: &TenantId, new: &[NewContent]) {
         let mut cache = self.lock();
         for piece in new {
-            cache.put((tenant.clone(), piece.id), Arc::new(piece.content.clone()));
+            cache.put((tenant.clone(), piece.id), Arc::new(shown(piece.content.clone())));
         }
     }
 
@@ -75,7 +75,7 @@ impl Contents {
         }
         for ids in missing.chunks(ASK_MAX) {
             for (id, content) in self.store.content(tenant, ids).await? {
-                let content = Arc::new(content);
+                let content = Arc::new(shown(content));
                 self.lock().put((tenant.clone(), id), Arc::clone(&content));
                 known.0.insert(id, content);
             }
@@ -105,6 +105,20 @@ impl Cache {
     }
 }
 
+/// Content as frames show it: of a file, its name. Who wants the bytes asks the store.
+fn shown(content: Content) -> Content {
+    match content {
+        Content::File { name, .. } => Content::File { name, data: String::new() },
+        other @ (Content::Message { .. }
+        | Content::Person { .. }
+        | Content::Call { .. }
+        | Content::Recording { .. }
+        | Content::Remarks { .. }
+        | Content::Answers { .. }
+        | Content::Matches { .. }) => other,
+    }
+}
+
 fn weight(content: &Content) -> usize {
     let texts = match content {
         Content::Message { text } => text.len(),
@@ -130,9 +144,28 @@ fn weight(content: &Content) -> usize {
 pub(super) struct Known(HashMap<ContentId, Arc<Content>>);
 
 impl Known {
+    /// What somebody wrote, or the name of a file.
     pub(super) fn text(&self, id: ContentId) -> String {
-        let Some(Content::Message { text }) = self.0.get(&id).map(|c| &**c) else { return String::new() };
-        text.clone()
+        match self.0.get(&id).map(|c| &**c) {
+            Some(Content::Message { text }) => text.clone(),
+            Some(Content::File { name, .. }) => name.clone(),
+            Some(
+                Content::Person { .. }
+                | Content::Call { .. }
+                | Content::Recording { .. }
+                | Content::Remarks { .. }
+                | Content::Answers { .. }
+                | Content::Matches { .. },
+            )
+            | None => String::new(),
+        }
+    }
+
+    pub(super) fn answers(&self, id: ContentId) -> BTreeMap<String, String> {
+        let Some(Content::Answers { answers }) = self.0.get(&id).map(|c| &**c) else {
+            return BTreeMap::new();
+        };
+        answers.clone()
     }
 
     pub(super) fn person(&self, id: ContentId) -> Person {

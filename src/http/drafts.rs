@@ -6,10 +6,12 @@ use super::person::display_name;
 use crate::journal::Recorded;
 use std::collections::{BTreeMap, BTreeSet};
 use tieline_model::crm::{Direction, Side};
-use tieline_model::live::{CallCard, Change, Item, LogEntry, Lookup, Me, Message, Offer, QueueView};
-use tieline_model::{
-    AgentId, CommandId, ContentId, ConversationId, Event, InteractionId, QueueId, Seq, Timestamp,
+use tieline_model::event::Guest;
+use tieline_model::live::{
+    CallCard, CallSide, Change, Colleague, HandedBy, Item, Joined, LogEntry, Lookup, Me, Message, Offer,
+    QueueView, Said, Supervised, Watched,
 };
+use tieline_model::{AgentId, CommandId, ContentId, ConversationId, Event, InteractionId, Seq, Timestamp};
 
 /// Messages of one chat in a snapshot; older ones stay in the journal.
 pub(super) const HISTORY_MAX: usize = 1_000;
@@ -29,6 +31,8 @@ pub(super) struct LookupDraft {
 pub(super) struct OfferDraft {
     pub(super) offer: Offer,
     pub(super) person: ContentId,
+    /// The note of who hands it on.
+    pub(super) note: Option<ContentId>,
     pub(super) lookups: Vec<LookupDraft>,
 }
 
@@ -37,15 +41,28 @@ pub(super) struct OfferDraft {
 pub(super) struct ItemDraft {
     pub(super) item: Item,
     pub(super) conversation: ConversationId,
-    pub(super) person: ContentId,
+    /// Who it is, or the numbers of a call.
+    pub(super) person: Option<ContentId>,
     pub(super) remarks: Option<ContentId>,
+    /// What was filled into the script.
+    pub(super) answers: Option<ContentId>,
     pub(super) lookups: Vec<LookupDraft>,
+}
+
+/// A chat of another agent that this one has joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JoinedDraft {
+    pub(super) guest: Guest,
+    pub(super) owner: AgentId,
+    pub(super) owner_name: String,
+    pub(super) item: ItemDraft,
 }
 
 /// A call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallDraft {
     pub(super) call: CallCard,
+    pub(super) conversation: ConversationId,
     pub(super) numbers: Option<ContentId>,
     pub(super) lookups: Vec<LookupDraft>,
 }
@@ -60,6 +77,24 @@ pub(super) struct LogDraft {
     pub(super) call: Option<Direction>,
 }
 
+/// For whom a transcript is made: what agents write for each other is told to no customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// The chat's customer.
+    Customer,
+    /// Agents at the chat.
+    Agents,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Words {
+    /// A person's, kept apart.
+    Kept(ContentId),
+    /// Tieline's own; empty where the kind says all.
+    Own(String),
+}
+
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MessageDraft {
@@ -70,7 +105,8 @@ pub(super) struct MessageDraft {
     /// The agent's name as shown; `None` for the customer, whose name is content.
     pub(super) agent: Option<String>,
     pub(super) person: Option<ContentId>,
-    pub(super) text: ContentId,
+    pub(super) words: Words,
+    pub(super) said: Said,
 }
 
 /// Something that changed for an agent.
@@ -80,13 +116,18 @@ pub(super) enum Draft {
     Offer(Option<OfferDraft>),
     Item(ItemDraft),
     ItemGone(InteractionId),
-    /// A chat came into the inbox: what was said in it so far.
+    Joined(JoinedDraft),
+    JoinedGone(InteractionId),
+    /// A chat came to the agent: what was said in it so far.
     History(History),
     Message(InteractionId, MessageDraft),
     Call(CallDraft),
     CallGone(InteractionId),
     Queue(QueueView),
     Log(LogDraft),
+    Colleagues(Vec<Colleague>),
+    Supervised(Supervised),
+    Watched(Box<Watched>, Vec<InteractionId>),
 }
 
 /// What was said in a chat, up to a place in the journal.
@@ -103,8 +144,8 @@ pub(super) struct AgentView {
     pub(super) me: Me,
     pub(super) offer: Option<OfferDraft>,
     pub(super) items: BTreeMap<InteractionId, ItemDraft>,
+    pub(super) joined: BTreeMap<InteractionId, JoinedDraft>,
     pub(super) calls: BTreeMap<InteractionId, CallDraft>,
-    pub(super) queues: BTreeMap<QueueId, QueueView>,
     /// Newest first.
     pub(super) logs: Vec<LogDraft>,
 }
@@ -113,7 +154,7 @@ impl AgentView {
     /// Interactions that this view shows, logs included.
     pub(super) fn shows(&self) -> BTreeSet<InteractionId> {
         let offer = self.offer.iter().map(|o| o.offer.interaction);
-        let owned = self.items.keys().chain(self.calls.keys()).copied();
+        let owned = self.items.keys().chain(self.joined.keys()).chain(self.calls.keys()).copied();
         offer.chain(owned).chain(self.logs.iter().map(|l| l.log.interaction)).collect()
     }
 
@@ -122,6 +163,18 @@ impl AgentView {
         self.offer.as_ref().is_some_and(|o| o.offer.interaction == id)
             || self.items.contains_key(&id)
             || self.calls.contains_key(&id)
+    }
+
+    /// Chats whose messages this view shows; which list each stands in is part of it.
+    pub(super) fn reads(&self) -> BTreeSet<(bool, InteractionId)> {
+        let own = self.items.keys().map(|id| (true, *id));
+        own.chain(self.joined.keys().map(|id| (false, *id))).collect()
+    }
+
+    /// The conversation of a chat or call at which the agent is.
+    pub(super) fn conversation(&self, id: InteractionId) -> Option<ConversationId> {
+        let item = self.items.get(&id).or_else(|| self.joined.get(&id).map(|joined| &joined.item));
+        item.map(|item| item.conversation).or_else(|| self.calls.get(&id).map(|call| call.conversation))
     }
 
     /// What has to be said so that a page which shows `self` shows `next`.
@@ -133,6 +186,19 @@ impl AgentView {
         drafts.extend(
             self.items.keys().filter(|id| !next.items.contains_key(id)).map(|id| Draft::ItemGone(*id)),
         );
+        // What goes goes first: a chat that moves between the two lists brings its messages anew.
+        drafts.extend(
+            self.joined.keys().filter(|id| !next.joined.contains_key(id)).map(|id| Draft::JoinedGone(*id)),
+        );
+        for (id, joined) in &next.joined {
+            let before = self.joined.get(id);
+            if before != Some(joined) {
+                drafts.push(Draft::Joined(joined.clone()));
+            }
+            if before.is_none() {
+                drafts.push(Draft::History(history(*id)));
+            }
+        }
         for (id, item) in &next.items {
             let before = self.items.get(id);
             if before != Some(item) {
@@ -147,8 +213,6 @@ impl AgentView {
         );
         let calls = next.calls.iter().filter(|(id, call)| self.calls.get(*id) != Some(*call));
         drafts.extend(calls.map(|(_, call)| Draft::Call(call.clone())));
-        let queues = next.queues.iter().filter(|(id, queue)| self.queues.get(*id) != Some(*queue));
-        drafts.extend(queues.map(|(_, queue)| Draft::Queue(queue.clone())));
         // Oldest first, so that the newest ends on top.
         drafts.extend(next.logs.iter().rev().filter(|log| !self.logs.contains(log)).cloned().map(Draft::Log));
         if self.me != next.me {
@@ -178,14 +242,16 @@ impl<T: Refers> Refers for Vec<T> {
 impl Refers for OfferDraft {
     fn refs(&self, into: &mut BTreeSet<ContentId>) {
         into.insert(self.person);
+        into.extend(self.note);
         self.lookups.refs(into);
     }
 }
 
 impl Refers for ItemDraft {
     fn refs(&self, into: &mut BTreeSet<ContentId>) {
-        into.insert(self.person);
+        into.extend(self.person);
         into.extend(self.remarks);
+        into.extend(self.answers);
         self.lookups.refs(into);
     }
 }
@@ -205,7 +271,10 @@ impl Refers for LogDraft {
 
 impl Refers for MessageDraft {
     fn refs(&self, into: &mut BTreeSet<ContentId>) {
-        into.insert(self.text);
+        match &self.words {
+            Words::Kept(id) => _ = into.insert(*id),
+            Words::Own(_) => {}
+        }
         into.extend(self.person);
     }
 }
@@ -215,15 +284,20 @@ impl Refers for Draft {
         match self {
             Self::Offer(Some(offer)) => offer.refs(into),
             Self::Item(item) => item.refs(into),
+            Self::Joined(joined) => joined.item.refs(into),
             Self::Message(_, message) => message.refs(into),
             Self::Call(call) => call.refs(into),
             Self::Log(log) => log.refs(into),
             Self::Me(_)
             | Self::Offer(None)
             | Self::ItemGone(_)
+            | Self::JoinedGone(_)
             | Self::History(_)
             | Self::CallGone(_)
-            | Self::Queue(_) => {}
+            | Self::Queue(_)
+            | Self::Colleagues(_)
+            | Self::Supervised(_)
+            | Self::Watched(..) => {}
         }
     }
 }
@@ -241,18 +315,34 @@ fn fill_all(lookups: Vec<LookupDraft>, known: &Known) -> Vec<Lookup> {
 
 impl OfferDraft {
     pub(super) fn fill(self, known: &Known) -> Offer {
-        Offer { person: known.person(self.person), lookups: fill_all(self.lookups, known), ..self.offer }
+        let note = self.note.map(|id| known.text(id));
+        let handed_by = self.offer.handed_by.map(|by| HandedBy { note, ..by });
+        let (person, lookups) = (known.person(self.person), fill_all(self.lookups, known));
+        Offer { person, lookups, handed_by, ..self.offer }
     }
 }
 
 impl ItemDraft {
     pub(super) fn fill(self, known: &Known) -> Item {
+        let call = self.item.call.map(|side| {
+            let numbers = self.person.map(|id| known.numbers(id)).unwrap_or_default();
+            CallSide { from: numbers.from, to: numbers.to, ..side }
+        });
         Item {
-            person: known.person(self.person),
+            person: self.person.map(|id| known.person(id)).unwrap_or_default(),
             lookups: fill_all(self.lookups, known),
             remarks: self.remarks.map(|id| known.remarks(id)).unwrap_or_default(),
+            answers: self.answers.map(|id| known.answers(id)).unwrap_or_default(),
+            call,
             ..self.item
         }
+    }
+}
+
+impl JoinedDraft {
+    pub(super) fn fill(self, known: &Known) -> Joined {
+        let Self { guest, owner, owner_name, item } = self;
+        Joined { guest, owner, owner_name, item: item.fill(known) }
     }
 }
 
@@ -278,16 +368,18 @@ impl LogDraft {
 
 impl MessageDraft {
     pub(super) fn fill(self, known: &Known) -> Message {
-        let person = || display_name(&self.person.map(|id| known.person(id)).unwrap_or_default());
-        let name = self.agent.unwrap_or_else(person);
-        Message {
-            id: self.id,
-            seq: self.seq.0,
-            at: self.at,
-            from: self.from,
-            name,
-            text: known.text(self.text),
-        }
+        let name = match (self.agent, self.from) {
+            (Some(agent), _) => agent,
+            (None, Side::Customer) => {
+                display_name(&self.person.map(|id| known.person(id)).unwrap_or_default())
+            }
+            (None, Side::Agent | Side::System) => String::new(),
+        };
+        let text = match self.words {
+            Words::Kept(id) => known.text(id),
+            Words::Own(text) => text,
+        };
+        Message { id: self.id, seq: self.seq.0, at: self.at, from: self.from, name, text, said: self.said }
     }
 }
 
@@ -299,6 +391,8 @@ impl Draft {
             Self::Offer(offer) => Change::Offer { offer: offer.map(|o| o.fill(known)) },
             Self::Item(item) => Change::Item { item: item.fill(known) },
             Self::ItemGone(interaction) => Change::ItemGone { interaction },
+            Self::Joined(joined) => Change::Joined { joined: joined.fill(known) },
+            Self::JoinedGone(interaction) => Change::JoinedGone { interaction },
             Self::Message(interaction, message) => {
                 Change::Message { interaction, message: message.fill(known) }
             }
@@ -306,6 +400,9 @@ impl Draft {
             Self::CallGone(interaction) => Change::CallGone { interaction },
             Self::Queue(queue) => Change::Queue { queue },
             Self::Log(log) => Change::Log { log: log.fill(known) },
+            Self::Colleagues(colleagues) => Change::Colleagues { colleagues },
+            Self::Supervised(supervised) => Change::Supervised { supervised },
+            Self::Watched(watched, chats_gone) => Change::Watched { watched: *watched, chats_gone },
             Self::History(_) => return None,
         })
     }
@@ -321,7 +418,7 @@ pub(super) struct Told {
 
 impl Told {
     /// Reads the rows of one interaction up to a place in the journal.
-    pub(super) fn from_rows(rows: &[Recorded], up_to: Seq, names: &Names) -> Self {
+    pub(super) fn from_rows(rows: &[Recorded], up_to: Seq, names: &Names, readers: Readers) -> Self {
         let mut told = Self { conversation: None, person: None, ended: None, messages: Vec::new() };
         for row in rows.iter().filter(|row| row.seq <= up_to) {
             if let Event::ChatStarted { conversation, person, .. } = &row.event {
@@ -331,7 +428,7 @@ impl Told {
             if let Event::ChatEnded { by, .. } = &row.event {
                 told.ended = Some(*by);
             }
-            told.messages.extend(message(row, told.person, names));
+            told.messages.extend(message(row, told.person, names, readers));
         }
         let extra = told.messages.len().saturating_sub(HISTORY_MAX);
         told.messages.drain(..extra);
@@ -339,17 +436,53 @@ impl Told {
     }
 }
 
-/// The message of a row, if it is one.
-pub(super) fn message(row: &Recorded, person: Option<ContentId>, names: &Names) -> Option<MessageDraft> {
-    let Event::MessageSent { message, from, agent, text, .. } = &row.event else { return None };
+/// The message of a row, if it is one that these readers are told.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a few kinds of events say something to somebody")]
+pub(super) fn message(
+    row: &Recorded,
+    person: Option<ContentId>,
+    names: &Names,
+    readers: Readers,
+) -> Option<MessageDraft> {
     let name = |id: &AgentId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
-    Some(MessageDraft {
-        id: message.clone(),
+    // What nobody wrote has no id of its own; its place never changes.
+    let own_id = |kind: &str| CommandId::new(format!("{kind}-{}", row.seq.0)).expect("printable ASCII");
+    let made = |id: CommandId, from: Side, agent: Option<&AgentId>, words: Words, said: Said| MessageDraft {
+        id,
         seq: row.seq,
         at: row.at,
-        from: *from,
-        agent: agent.as_ref().map(name),
-        person: person.filter(|_| *from == Side::Customer),
-        text: text.id,
-    })
+        from,
+        agent: agent.map(name),
+        person: person.filter(|_| from == Side::Customer),
+        words,
+        said,
+    };
+    match &row.event {
+        Event::MessageSent { message, from, agent, text, .. } => {
+            Some(made(message.clone(), *from, agent.as_ref(), Words::Kept(text.id), Said::Words))
+        }
+        Event::FileSent { message, from, agent, file, media_type, .. } => {
+            let (words, media_type) = (Words::Kept(file.id), media_type.clone());
+            let said = Said::File { file: file.id, media_type, bytes: file.bytes };
+            Some(made(message.clone(), *from, agent.as_ref(), words, said))
+        }
+        Event::NoticeSent { notice, text, agent, .. } if !text.is_empty() => {
+            let (words, said) = (Words::Own(text.clone()), Said::Notice { notice: *notice });
+            Some(made(own_id("notice"), Side::System, agent.as_ref(), words, said))
+        }
+        Event::HistoryShared { agent, share, expires_at, .. } => {
+            let said = Said::Shared { share: *share, expires_at: *expires_at };
+            Some(made(own_id("shared"), Side::Agent, Some(agent), Words::Own(String::new()), said))
+        }
+        Event::Whispered { message, agent, text, .. } if readers == Readers::Agents => {
+            Some(made(message.clone(), Side::Agent, Some(agent), Words::Kept(text.id), Said::Whisper))
+        }
+        Event::ChatTransferred { agent, note: Some(note), .. }
+        | Event::TransferOffered { from: agent, note: Some(note), .. }
+            if readers == Readers::Agents =>
+        {
+            Some(made(own_id("note"), Side::Agent, Some(agent), Words::Kept(note.id), Said::Note))
+        }
+        _ => None,
+    }
 }

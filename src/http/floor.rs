@@ -1,18 +1,24 @@
 //! What is live in one tenant: desks of agents, widgets of customers, and what each has been told. Works out who must
 //! be told what after a commit.
 
-use super::drafts::{AgentView, Draft, History, Names, message};
+use super::drafts::{AgentView, Draft, History, Names, Readers, message};
 use super::hub::{PanelPush, PanelSnapshot, WidgetPush, WidgetSnapshot, Wire};
-use super::panel_view::{agent_view, queue_view, under_offer};
+use super::news::{News, colleagues, queues};
+use super::panel_view::{agent_view, directory, rules};
 use super::pops::Kept;
+use super::signs::{Typist, at};
 use super::widget_view;
 use crate::journal::Recorded;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tieline_engine::{CallState, Engine, Stage};
-use tieline_model::live::ChatState;
+use tieline_model::event::{ReturnedWhy, WithdrawnWhy};
+use tieline_model::live::{ChatState, Colleague, QueueView, Supervised};
 use tieline_model::{AgentId, ConnectionId, ContentId, Event, InteractionId, QueueId, SessionId};
+
+/// Acts of supervisors shown to the agent they concern.
+const ACTS_MAX: usize = 10;
 
 pub(super) struct PanelSeat {
     pub(super) wire: Wire<PanelPush>,
@@ -22,12 +28,36 @@ pub(super) struct PanelSeat {
     pub(super) can_pop: bool,
     /// The larger, the later it was used.
     pub(super) used: u64,
+    /// It is told the whole floor (A15).
+    pub(super) watches: bool,
 }
 
 /// An agent's connected panels, and what they have all been told.
 pub(super) struct Desk {
     pub(super) seats: BTreeMap<SessionId, PanelSeat>,
     pub(super) view: AgentView,
+    /// The agent's queues.
+    pub(super) queues: BTreeMap<QueueId, QueueView>,
+    pub(super) colleagues: BTreeMap<AgentId, Colleague>,
+}
+
+impl Desk {
+    pub(super) fn new(engine: &Engine, agent: &AgentId, view: AgentView) -> Self {
+        let own = engine.policy().agents.get(agent).into_iter().flat_map(|policy| &policy.queues);
+        Self {
+            seats: BTreeMap::new(),
+            view,
+            queues: queues(engine, own),
+            colleagues: colleagues(engine, agent),
+        }
+    }
+
+    /// Tells all panels of the agent one thing.
+    pub(super) fn push(&self, draft: &Draft, counts: &HubCounts) {
+        for seat in self.seats.values() {
+            seat.wire.send(PanelPush::Changes(vec![draft.clone()]), counts);
+        }
+    }
 }
 
 pub(super) struct WidgetSeat {
@@ -46,6 +76,11 @@ pub(super) struct Floor {
     pub(super) pops: BTreeMap<AgentId, VecDeque<Kept>>,
     pub(super) names: Arc<Names>,
     pub(super) uses: u64,
+    pub(super) news: News,
+    /// What supervisors lately did to whose work, newest first.
+    pub(super) acts: BTreeMap<AgentId, VecDeque<Supervised>>,
+    /// Who was shown to be typing, and where.
+    pub(super) signs: HashMap<InteractionId, BTreeSet<Typist>>,
 }
 
 #[derive(Default)]
@@ -60,14 +95,30 @@ impl Floor {
         if self.names.is_empty() {
             let names = engine.policy().agents.iter().map(|(id, policy)| (id.clone(), policy.name.clone()));
             self.names = Arc::new(names.collect());
+            self.look_around(engine);
         }
     }
 
-    pub(super) fn snapshot(&self, engine: &Engine, view: &AgentView) -> Box<PanelSnapshot> {
+    /// Everything that an agent's panels have been told; the whole floor too for one that watches it.
+    pub(super) fn snapshot(
+        &self,
+        engine: &Engine,
+        agent: &AgentId,
+        desk: &Desk,
+        watches: bool,
+    ) -> Box<PanelSnapshot> {
+        let policy = engine.policy();
         Box::new(PanelSnapshot {
-            view: view.clone(),
-            connections: engine.policy().connections.clone(),
-            break_reasons: engine.policy().break_reasons.clone(),
+            view: desk.view.clone(),
+            queues: desk.queues.values().cloned().collect(),
+            rules: rules(engine, agent),
+            directory: directory(engine),
+            colleagues: desk.colleagues.values().cloned().collect(),
+            supervised: self.acts.get(agent).into_iter().flatten().cloned().collect(),
+            watched: watches.then(|| self.watched()).flatten(),
+            connections: policy.connections.clone(),
+            break_reasons: policy.break_reasons.clone(),
+            labels: policy.labels.clone(),
             up_to: engine.seq(),
             names: Arc::clone(&self.names),
         })
@@ -110,16 +161,14 @@ impl Floor {
                 continue;
             }
             let Some(next) = agent_view(engine, agent) else { continue };
-            let before =
-                self.desks.get(agent).map(|desk| desk.view.items.keys().copied().collect::<BTreeSet<_>>());
-            let came = next.items.keys().filter(|id| before.as_ref().is_some_and(|b| !b.contains(id)));
-            fresh.extend(came.map(|id| (agent.clone(), *id)));
+            let before = self.desks.get(agent).map(|desk| desk.view.reads()).unwrap_or_default();
+            fresh.extend(next.reads().difference(&before).map(|(_, id)| (agent.clone(), *id)));
             self.tell_change(engine, agent, next, counts);
         }
-        self.tell_queues(engine, &touched, counts);
         for row in rows {
             self.tell_message(engine, row, &fresh, counts);
         }
+        self.note(engine, rows, &touched, counts);
         self.forget_lost_pops(rows);
         let holders: Vec<AgentId> = self.pops.keys().cloned().collect();
         holders.iter().for_each(|agent| self.prune_pops(engine, agent));
@@ -139,26 +188,8 @@ impl Floor {
         self.set_view(agent, next);
     }
 
-    /// Queues whose line changed, told to agents who serve them and were not told already.
-    fn tell_queues(&mut self, engine: &Engine, touched: &Touched, counts: &HubCounts) {
-        if touched.queues.is_empty() {
-            return;
-        }
-        let offers = under_offer(engine);
-        for id in &touched.queues {
-            let Some(view) = queue_view(engine, id, &offers) else { continue };
-            for desk in self.desks.values_mut() {
-                if desk.view.queues.get(id).is_some_and(|told| *told != view) {
-                    for seat in desk.seats.values() {
-                        seat.wire.send(PanelPush::Changes(vec![Draft::Queue(view.clone())]), counts);
-                    }
-                    desk.view.queues.insert(id.clone(), view.clone());
-                }
-            }
-        }
-    }
-
-    /// A message, told to the chat's owner, unless the chat came in this commit: then its history holds it.
+    /// A message, told to the agents at the chat, unless the chat came to them in this commit: then its history holds
+    /// it.
     fn tell_message(
         &self,
         engine: &Engine,
@@ -166,16 +197,44 @@ impl Floor {
         fresh: &BTreeSet<(AgentId, InteractionId)>,
         counts: &HubCounts,
     ) {
-        let Event::MessageSent { interaction, .. } = &row.event else { return };
-        let Some(chat) = engine.chat(*interaction) else { return };
-        let Stage::Owned { agent, .. } = &chat.stage else { return };
-        if fresh.contains(&(agent.clone(), *interaction)) {
-            return;
+        let Some(id) = row.event.interaction() else { return };
+        let person = engine.chat(id).and_then(|chat| chat.person).map(|person| person.id);
+        let Some(message) = message(row, person, &self.names, Readers::Agents) else { return };
+        for agent in at(engine, id) {
+            let told_already = fresh.contains(&(agent.clone(), id));
+            if let Some(desk) = self.desks.get(&agent).filter(|_| !told_already) {
+                desk.push(&Draft::Message(id, message.clone()), counts);
+            }
         }
-        let Some(desk) = self.desks.get(agent) else { return };
-        let Some(message) = message(row, chat.person.map(|p| p.id), &self.names) else { return };
-        for seat in desk.seats.values() {
-            seat.wire.send(PanelPush::Changes(vec![Draft::Message(*interaction, message.clone())]), counts);
+    }
+
+    /// What a supervisor did, told to those whose work it is, and remembered for when they look (A15).
+    pub(super) fn tell_acts(&mut self, rows: &[Recorded], counts: &HubCounts) {
+        for (at, row) in rows.iter().enumerate() {
+            let Event::SupervisorActed { supervisor, act, agent, reason } = &row.event else { continue };
+            let name = self.names.get(supervisor).cloned();
+            let supervised = Supervised {
+                at: row.at,
+                by: supervisor.clone(),
+                by_name: name.unwrap_or_else(|| supervisor.to_string()),
+                act: act.clone(),
+                reason: reason.clone(),
+            };
+            let follows = &rows[at + 1..];
+            let until = follows.iter().position(|r| matches!(r.event, Event::SupervisorActed { .. }));
+            let follows = &follows[..until.unwrap_or(follows.len())];
+            let mut concerned: BTreeSet<&AgentId> =
+                follows.iter().filter_map(|r| taken_from(&r.event)).collect();
+            concerned.extend(agent);
+            concerned.remove(supervisor);
+            for agent in concerned {
+                if let Some(desk) = self.desks.get(agent) {
+                    desk.push(&Draft::Supervised(supervised.clone()), counts);
+                }
+                let acts = self.acts.entry(agent.clone()).or_default();
+                acts.push_front(supervised.clone());
+                acts.truncate(ACTS_MAX);
+            }
         }
     }
 
@@ -184,6 +243,17 @@ impl Floor {
         let mut touched = Touched::default();
         for row in rows {
             touched.agents.extend(agents_in(&row.event));
+            if concerns_queues(&row.event) {
+                touched.queues.extend(engine.policy().queues.keys().cloned());
+            }
+            if matches!(row.event, Event::DayBegan { .. }) {
+                touched.agents.extend(self.desks.keys().cloned());
+            }
+            if let Some(agent) = comes_or_goes(&row.event)
+                && let Some(policy) = engine.policy().agents.get(agent)
+            {
+                touched.queues.extend(policy.queues.iter().cloned());
+            }
             let Some(id) = row.event.interaction() else { continue };
             touched.agents.extend(self.shows.get(&id).into_iter().flatten().cloned());
             if let Some(closed) = engine.closed(id) {
@@ -200,6 +270,9 @@ impl Floor {
             match engine.chat(id) {
                 Some(chat) => {
                     touched.queues.extend(chat.queue.clone());
+                    touched.queues.extend(left_queue(&row.event));
+                    touched.agents.extend(chat.guests.keys().cloned());
+                    touched.agents.extend(chat.transfer.iter().map(|t| t.offer.agent.clone()));
                     match &chat.stage {
                         Stage::Waiting | Stage::Form { .. } => {}
                         Stage::Offered(offer) => _ = touched.agents.insert(offer.agent.clone()),
@@ -239,7 +312,7 @@ impl Floor {
             };
             for seat in seats {
                 // The message goes first, so that the end does not overtake the last word.
-                if let Some(message) = message(row, seat.person, &self.names) {
+                if let Some(message) = message(row, seat.person, &self.names, Readers::Customer) {
                     seat.wire.send(WidgetPush::Message(message), counts);
                 }
                 seat.tell(state.as_ref(), counts);
@@ -263,16 +336,21 @@ impl Floor {
     pub(super) fn tell_all_anew(&mut self, engine: &Engine, counts: &HubCounts) {
         self.names = Arc::default();
         self.name_all(engine);
+        self.watch_anew(engine);
         let agents: Vec<AgentId> = self.desks.keys().cloned().collect();
         for agent in agents {
             match agent_view(engine, &agent) {
                 Some(view) => {
-                    if let Some(desk) = self.desks.get(&agent) {
-                        for seat in desk.seats.values() {
-                            seat.wire.send(PanelPush::Snapshot(self.snapshot(engine, &view)), counts);
-                        }
+                    let Desk { queues, colleagues, .. } = Desk::new(engine, &agent, view.clone());
+                    if let Some(desk) = self.desks.get_mut(&agent) {
+                        (desk.queues, desk.colleagues) = (queues, colleagues);
                     }
                     self.set_view(&agent, view);
+                    let Some(desk) = self.desks.get(&agent) else { continue };
+                    for seat in desk.seats.values() {
+                        let snapshot = self.snapshot(engine, &agent, desk, seat.watches);
+                        seat.wire.send(PanelPush::Snapshot(snapshot), counts);
+                    }
                 }
                 None => {
                     let Some(desk) = self.desks.remove(&agent) else { continue };
@@ -315,10 +393,56 @@ impl WidgetSeat {
     }
 }
 
+/// Whom and what a commit can have changed something for.
 #[derive(Default)]
-struct Touched {
-    agents: BTreeSet<AgentId>,
-    queues: BTreeSet<QueueId>,
+pub(super) struct Touched {
+    pub(super) agents: BTreeSet<AgentId>,
+    pub(super) queues: BTreeSet<QueueId>,
+}
+
+/// From whom a supervisor's act took something.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "two kinds of events take work away by a supervisor's hand"
+)]
+fn taken_from(event: &Event) -> Option<&AgentId> {
+    match event {
+        Event::ChatReturned { agent, why: ReturnedWhy::Supervisor, .. }
+        | Event::OfferWithdrawn { agent, why: WithdrawnWhy::Supervisor, .. } => Some(agent),
+        _ => None,
+    }
+}
+
+/// The queue that a chat left.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only overflow names the queue that was left")]
+fn left_queue(event: &Event) -> Option<QueueId> {
+    match event {
+        Event::ChatOverflowed { from, .. } => Some(from.clone()),
+        _ => None,
+    }
+}
+
+/// Whether an event can change something of any queue.
+fn concerns_queues(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::HoursSet { .. }
+            | Event::HoursTurned { .. }
+            | Event::DayBegan { .. }
+            // It names the queue it goes to, and comes from any.
+            | Event::ChatTransferred { .. }
+    )
+}
+
+/// The agent whose queues may have one more at work, or one less.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a few kinds of events bring agents to work or away")]
+fn comes_or_goes(event: &Event) -> Option<&AgentId> {
+    match event {
+        Event::AgentConnected { agent, .. }
+        | Event::AgentDisconnected { agent, .. }
+        | Event::PresenceChanged { agent, .. } => Some(agent),
+        _ => None,
+    }
 }
 
 fn remove_from(shows: &mut HashMap<InteractionId, BTreeSet<AgentId>>, id: &InteractionId, agent: &AgentId) {

@@ -6,15 +6,17 @@ use super::drafts::{AgentView, Draft, MessageDraft, Names};
 use super::floor::{Desk, Floor, HubCounts, PanelSeat, WidgetSeat};
 use super::panel_view::agent_view;
 use super::pops::{Pop, Shown};
+use super::signs::Typist;
 use crate::auth::CustomerPass;
 use crate::drive;
 use crate::journal::{NewContent, Recorded, Store};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tieline_engine::Engine;
 use tieline_model::crm::ConnectionInfo;
-use tieline_model::live::ChatState;
+use tieline_model::live::{ChatState, Colleague, QueueName, QueueRules, QueueView, Supervised, Watched};
+use tieline_model::policy::Labels;
 use tieline_model::{
     AgentId, CommandId, ConnectionId, ConversationId, Event, InteractionId, Millis, Refusal, Seq, SessionId,
     TenantId,
@@ -35,7 +37,7 @@ pub(super) enum PanelPush {
     Snapshot(Box<PanelSnapshot>),
     Changes(Vec<Draft>),
     Answer { id: CommandId, refusal: Option<Refusal> },
-    Typing { interaction: InteractionId },
+    Typing { interaction: InteractionId, agent: Option<AgentId>, lasts: Millis },
     Pop(Pop),
     Bye { reason: String, reconnect_in: Option<Millis> },
 }
@@ -44,8 +46,15 @@ pub(super) enum PanelPush {
 #[derive(Debug)]
 pub(super) struct PanelSnapshot {
     pub(super) view: AgentView,
+    pub(super) queues: Vec<QueueView>,
+    pub(super) rules: Vec<QueueRules>,
+    pub(super) directory: Vec<QueueName>,
+    pub(super) colleagues: Vec<Colleague>,
+    pub(super) supervised: Vec<Supervised>,
+    pub(super) watched: Option<Watched>,
     pub(super) connections: Vec<ConnectionInfo>,
     pub(super) break_reasons: Vec<String>,
+    pub(super) labels: Labels,
     pub(super) up_to: Seq,
     pub(super) names: Arc<Names>,
 }
@@ -65,7 +74,7 @@ pub(super) enum WidgetPush {
     Snapshot(WidgetSnapshot),
     State(ChatState),
     Message(MessageDraft),
-    Typing,
+    Typing(Millis),
     Answer { id: CommandId, refusal: Option<Refusal> },
     Bye { reason: String, reconnect_in: Option<Millis> },
 }
@@ -223,11 +232,10 @@ impl Hub {
         floor.prune_pops(engine, agent);
         floor.uses += 1;
         let used = floor.uses;
-        wire.send(PanelPush::Snapshot(floor.snapshot(engine, &view)), &self.0.counts);
-        let desk = floor
-            .desks
-            .entry(agent.clone())
-            .or_insert_with(|| Desk { seats: BTreeMap::new(), view: view.clone() });
+        // What is told once a second is shown to a further panel as the others have been told it.
+        let desk = floor.desks.remove(agent).unwrap_or_else(|| Desk::new(engine, agent, view.clone()));
+        wire.send(PanelPush::Snapshot(floor.snapshot(engine, agent, &desk, false)), &self.0.counts);
+        let desk = floor.desks.entry(agent.clone()).or_insert(desk);
         if desk.seats.len() >= PANELS_MAX
             && let Some(oldest) = desk.seats.iter().min_by_key(|(_, seat)| seat.used).map(|(id, _)| *id)
             && let Some(seat) = desk.seats.remove(&oldest)
@@ -236,7 +244,7 @@ impl Hub {
             seat.wire.send(PanelPush::Bye { reason, reconnect_in: None }, &self.0.counts);
         }
         let Page { stands_in, can_pop } = page;
-        desk.seats.insert(session, PanelSeat { wire, stands_in, can_pop, used });
+        desk.seats.insert(session, PanelSeat { wire, stands_in, can_pop, used, watches: false });
         floor.set_view(agent, view);
         floor.show_late(agent, &self.0.counts);
         true
@@ -254,7 +262,8 @@ impl Hub {
         let Some(floor) = floors.get_mut(tenant) else { return };
         let Some(desk) = floor.desks.get(agent) else { return };
         if let Some(seat) = desk.seats.get(&session) {
-            seat.wire.send(PanelPush::Snapshot(floor.snapshot(engine, &desk.view)), &self.0.counts);
+            let snapshot = floor.snapshot(engine, agent, desk, seat.watches);
+            seat.wire.send(PanelPush::Snapshot(snapshot), &self.0.counts);
         }
     }
 
@@ -282,7 +291,7 @@ impl Hub {
         }
     }
 
-    /// The conversation of a chat in the agent's inbox.
+    /// The conversation of a chat or call at which the agent is.
     pub(super) fn conversation(
         &self,
         tenant: &TenantId,
@@ -290,24 +299,47 @@ impl Hub {
         id: InteractionId,
     ) -> Option<ConversationId> {
         let floors = self.lock();
-        floors.get(tenant)?.desks.get(agent)?.view.items.get(&id).map(|item| item.conversation)
+        floors.get(tenant)?.desks.get(agent)?.view.conversation(id)
     }
 
-    /// The agent is typing; tells the customer of this chat.
-    pub(super) fn agent_types(&self, tenant: &TenantId, interaction: InteractionId) {
-        let floors = self.lock();
-        for seat in floors.get(tenant).and_then(|f| f.widgets.get(&interaction)).into_iter().flatten() {
-            seat.wire.send(WidgetPush::Typing, &self.0.counts);
+    /// An agent is typing; tells the customer and the other agents at the chat. Call from inside `Handle::read`.
+    pub(super) fn agent_types(&self, engine: &Engine, tenant: &TenantId, agent: &AgentId, id: InteractionId) {
+        if let Some(floor) = self.lock().get_mut(tenant) {
+            floor.sign(engine, id, Typist::Agent(agent.clone()), &self.0.counts);
         }
     }
 
-    /// The customer is typing; tells the chat's owner.
-    pub(super) fn customer_types(&self, tenant: &TenantId, agent: &AgentId, interaction: InteractionId) {
-        let floors = self.lock();
-        if let Some(desk) = floors.get(tenant).and_then(|f| f.desks.get(agent)) {
-            for seat in desk.seats.values() {
-                seat.wire.send(PanelPush::Typing { interaction }, &self.0.counts);
-            }
+    /// The customer is typing; tells the agents at the chat. Call from inside `Handle::read`.
+    pub(super) fn customer_types(&self, engine: &Engine, tenant: &TenantId, id: InteractionId) {
+        if let Some(floor) = self.lock().get_mut(tenant) {
+            floor.sign(engine, id, Typist::Customer, &self.0.counts);
+        }
+    }
+
+    /// From here on this panel is told the whole floor, or no longer; whoever calls has seen that it may be. Call from
+    /// inside `Handle::read`.
+    pub(super) fn watch(
+        &self,
+        engine: &Engine,
+        tenant: &TenantId,
+        agent: &AgentId,
+        session: SessionId,
+        on: bool,
+    ) {
+        if let Some(floor) = self.lock().get_mut(tenant) {
+            floor.watch(engine, agent, session, on, &self.0.counts);
+        }
+    }
+
+    /// A second is over. True if a tenant's floor has something to be told that gathered in it.
+    pub(super) fn next_second(&self, tenant: &TenantId) -> bool {
+        self.lock().get_mut(tenant).is_some_and(Floor::next_second)
+    }
+
+    /// Tells what has gathered; call from inside `Handle::read`.
+    pub(super) fn tell_news(&self, engine: &Engine, tenant: &TenantId) {
+        if let Some(floor) = self.lock().get_mut(tenant) {
+            floor.tell_news(engine, &self.0.counts);
         }
     }
 
@@ -392,6 +424,8 @@ impl drive::Observer for Hub {
         }
         let mut floors = self.lock();
         let Some(floor) = floors.get_mut(tenant) else { return };
+        floor.tell_acts(rows, &self.0.counts);
+        rows.iter().for_each(|row| floor.unsign(engine, &row.event, &self.0.counts));
         if floor.desks.is_empty() && floor.widgets.is_empty() && floor.pops.is_empty() {
             return;
         }

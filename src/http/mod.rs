@@ -7,6 +7,7 @@
 mod answer;
 mod api;
 mod contents;
+mod deeds;
 mod drafts;
 mod files;
 mod floor;
@@ -14,12 +15,14 @@ mod headers;
 mod health;
 mod hub;
 mod limits;
+mod news;
 mod pages;
 mod panel_socket;
 mod panel_view;
 mod person;
 mod pops;
 mod server;
+mod signs;
 mod socket;
 mod widget_socket;
 mod widget_view;
@@ -170,7 +173,27 @@ impl Edge {
                 server::serve(admin, admin_router(&app), limits, close.clone()),
             )
         };
-        tokio::join!(watch, serve);
+        let tell = tell_news(&app);
+        tokio::pin!(tell);
+        tokio::join!(watch, async {
+            tokio::select! { _ = serve => {} never = &mut tell => match never {} }
+        });
+    }
+}
+
+/// Tells busy floors once a second what has gathered.
+async fn tell_news(app: &App) -> std::convert::Infallible {
+    let mut seconds = tokio::time::interval(news::NEWS_EVERY);
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        seconds.tick().await;
+        for tenant in app.parts.drive.tenants() {
+            if app.parts.hub.next_second(&tenant) {
+                let (hub, of) = (app.parts.hub.clone(), tenant.clone());
+                // A daemon that stops has nobody to tell.
+                let _ = app.parts.drive.read(&tenant, move |engine| hub.tell_news(engine, &of)).await;
+            }
+        }
     }
 }
 

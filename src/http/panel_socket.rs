@@ -2,17 +2,16 @@
 
 use super::answer::Answer;
 use super::contents::Known;
-use super::drafts::{Draft, History, MessageDraft, Refers, Told};
+use super::deeds::Doing;
+use super::drafts::{Draft, History, MessageDraft, Readers, Refers, Told};
 use super::hub::{PUSHES_MAX, Page, PanelPush, PanelSnapshot, Wire};
 use super::limits::{From, Place};
 use super::pops::{Pop, stands_in};
 use super::server::Peer;
-use super::socket::{
-    Listener, Lost, Mouth, Speaker, check_text, listen, sized, speak, split, too_long, wire,
-};
+use super::socket::{Listener, Lost, Mouth, Speaker, listen, sized, speak, split, too_long, wire};
 use super::{Shared, api};
 use crate::auth::AgentPass;
-use crate::drive::{self, Request};
+use crate::drive::Request;
 use crate::journal;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
@@ -20,7 +19,6 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tieline_model::content::{Content, Remarks};
 use tieline_model::live::{AgentDeed, Change, HostPage, ItemMessages, PanelFrame, PanelSays, PanelView};
 use tieline_model::{
     Actor, Code, Command, CommandId, InteractionId, Millis, Refusal, SessionId, Timestamp, Wish,
@@ -29,8 +27,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How long a typing sign stands (B6).
-pub(super) const TYPING: Millis = Millis::secs(6);
 /// Typing frames that come faster than this are not passed on.
 pub(super) const TYPING_EVERY: Duration = Duration::from_secs(1);
 /// Tries to take a session away whose panel is gone, while the journal takes no commits.
@@ -218,59 +214,27 @@ impl Listening<'_> {
                 wish: Wish::Connect { session: self.session },
             },
         );
-        request.command.wish = self.wish(deed, &mut request)?;
+        if let AgentDeed::Watch { on } = deed {
+            return self.watch(on).await;
+        }
+        let mut doing = Doing { hub: &app.parts.hub, pass, request: &mut request };
+        let Some(wish) = doing.wish(deed)? else { return Ok(()) };
+        request.command.wish = wish;
         app.parts.drive.submit(request).await.map(|_| ())
     }
 
-    /// What a deed wishes, with its words as content.
-    fn wish(&self, deed: AgentDeed, request: &mut Request) -> Result<Wish, Refusal> {
-        Ok(match deed {
-            AgentDeed::SetPresence { presence, confirmed } => Wish::SetPresence { presence, confirmed },
-            AgentDeed::AcceptOffer { offer } => Wish::AcceptOffer { offer },
-            AgentDeed::RejectOffer { offer } => Wish::RejectOffer { offer },
-            AgentDeed::TakeChat { interaction } => Wish::TakeChat { interaction },
-            AgentDeed::Activate { interaction } => Wish::Activate { interaction },
-            AgentDeed::Park { interaction } => Wish::Park { interaction },
-            AgentDeed::Send { interaction, text } => {
-                check_text(&text)?;
-                let text = self.content(interaction, Content::Message { text }, request)?;
-                Wish::SendMessage { interaction, text }
+    /// From here on this page is told the whole floor (A15), or no longer.
+    async fn watch(&self, on: bool) -> Result<(), Refusal> {
+        let (hub, pass, session) = (self.app.parts.hub.clone(), self.pass.clone(), self.session);
+        let look = move |engine: &tieline_engine::Engine| {
+            let policy = engine.policy().agents.get(&pass.agent);
+            if !policy.is_some_and(|agent| agent.supervisor) {
+                return Err(Refusal::new(Code::NotPermitted, "only a supervisor can watch the floor"));
             }
-            AgentDeed::EndChat { interaction } => Wish::EndChat { interaction },
-            AgentDeed::SeeEnd { interaction } => Wish::SeeEnd { interaction },
-            AgentDeed::ExtendWrapUp { interaction } => Wish::ExtendWrapUp { interaction },
-            AgentDeed::CompleteWrapUp { interaction } => Wish::CompleteWrapUp { interaction },
-            AgentDeed::Classify { interaction, codes, remarks } => {
-                let remarks = if remarks == Remarks::default() {
-                    None
-                } else {
-                    Some(self.content(interaction, Content::Remarks { remarks }, request)?)
-                };
-                Wish::Classify { interaction, codes, remarks }
-            }
-            AgentDeed::ChooseContact { interaction, connection, contact } => {
-                Wish::ChooseContact { interaction, connection, contact }
-            }
-        })
-    }
-
-    /// Keeps words under the chat's own key; only a chat in this agent's inbox has one here.
-    fn content(
-        &self,
-        interaction: InteractionId,
-        content: Content,
-        request: &mut Request,
-    ) -> Result<tieline_model::content::ContentRef, Refusal> {
-        let found = self.app.parts.hub.conversation(&self.pass.tenant, &self.pass.agent, interaction);
-        let conversation = found.ok_or_else(|| {
-            Refusal::new(
-                Code::NotFound,
-                "this is not in your inbox; another agent may have it, or it is done",
-            )
-        })?;
-        let (reference, kept) = drive::content(conversation, content);
-        request.content.push(kept);
-        Ok(reference)
+            hub.watch(engine, &pass.tenant, &pass.agent, session, on);
+            Ok(())
+        };
+        self.app.parts.drive.read(&self.pass.tenant, look).await?
     }
 
     async fn typing(&mut self, interaction: InteractionId) {
@@ -278,11 +242,11 @@ impl Listening<'_> {
             return;
         }
         self.typed_at = Some(Instant::now());
-        let (hub, tenant) = (self.app.parts.hub.clone(), self.pass.tenant.clone());
-        let by = Actor::Agent { agent: self.pass.agent.clone() };
+        let (hub, pass) = (self.app.parts.hub.clone(), self.pass.clone());
         let look = move |engine: &tieline_engine::Engine| {
+            let by = Actor::Agent { agent: pass.agent.clone() };
             if engine.may_type(&by, interaction).is_ok() {
-                hub.agent_types(&tenant, interaction);
+                hub.agent_types(engine, &pass.tenant, &pass.agent, interaction);
             }
         };
         // A daemon that stops has nobody to tell.
@@ -324,8 +288,8 @@ impl Speaker for Panel {
                 Err(error) => return Ok(self.unreadable(mouth, &error).await),
             },
             PanelPush::Answer { id, refusal } => mouth.say(&PanelFrame::Answer { id, refusal }).await?,
-            PanelPush::Typing { interaction } => {
-                mouth.say(&PanelFrame::Typing { interaction, lasts: TYPING }).await?;
+            PanelPush::Typing { interaction, agent, lasts } => {
+                mouth.say(&PanelFrame::Typing { interaction, agent, lasts }).await?;
             }
             PanelPush::Pop(pop) => {
                 let Pop { interaction, connection, target, title, leads: _, pushes: _ } = pop;
@@ -365,15 +329,16 @@ impl Mouth {
 
 impl Panel {
     async fn snapshot(&self, snapshot: PanelSnapshot) -> Result<PanelView, journal::Error> {
-        let PanelSnapshot { view, connections, break_reasons, up_to, names } = snapshot;
+        let PanelSnapshot { view, up_to, names, .. } = snapshot;
         let mut messages = Vec::new();
-        for interaction in view.items.keys().copied() {
+        for interaction in view.items.keys().chain(view.joined.keys()).copied() {
             let history = History { interaction, up_to, names: names.clone() };
             messages.push((interaction, self.history(&history).await?));
         }
         let mut ids = BTreeSet::new();
         view.offer.iter().for_each(|offer| offer.refs(&mut ids));
         view.items.values().for_each(|item| item.refs(&mut ids));
+        view.joined.values().for_each(|joined| joined.item.refs(&mut ids));
         view.calls.values().for_each(|call| call.refs(&mut ids));
         view.logs.refs(&mut ids);
         messages.iter().for_each(|(_, said)| said.refs(&mut ids));
@@ -386,12 +351,19 @@ impl Panel {
             me: view.me,
             offer: view.offer.map(|offer| offer.fill(&known)),
             items: view.items.into_values().map(|item| item.fill(&known)).collect(),
+            joined: view.joined.into_values().map(|joined| joined.fill(&known)).collect(),
             messages: told.collect(),
             calls: view.calls.into_values().map(|call| call.fill(&known)).collect(),
-            queues: view.queues.into_values().collect(),
+            queues: snapshot.queues,
             logs: view.logs.into_iter().map(|log| log.fill(&known)).collect(),
-            connections,
-            break_reasons,
+            rules: snapshot.rules,
+            directory: snapshot.directory,
+            colleagues: snapshot.colleagues,
+            supervised: snapshot.supervised,
+            watched: snapshot.watched,
+            connections: snapshot.connections,
+            break_reasons: snapshot.break_reasons,
+            labels: snapshot.labels,
         })
     }
 
@@ -407,11 +379,16 @@ impl Panel {
                 | Draft::Offer(_)
                 | Draft::Item(_)
                 | Draft::ItemGone(_)
+                | Draft::Joined(_)
+                | Draft::JoinedGone(_)
                 | Draft::Message(..)
                 | Draft::Call(_)
                 | Draft::CallGone(_)
                 | Draft::Queue(_)
-                | Draft::Log(_)) => flat.push(other),
+                | Draft::Log(_)
+                | Draft::Colleagues(_)
+                | Draft::Supervised(_)
+                | Draft::Watched(..)) => flat.push(other),
             }
         }
         let mut ids = BTreeSet::new();
@@ -423,7 +400,7 @@ impl Panel {
     async fn history(&self, history: &History) -> Result<Vec<MessageDraft>, journal::Error> {
         let store = self.app.parts.hub.contents().store();
         let rows = store.read_interaction(&self.pass.tenant, history.interaction).await?;
-        Ok(Told::from_rows(&rows, history.up_to, &history.names).messages)
+        Ok(Told::from_rows(&rows, history.up_to, &history.names, Readers::Agents).messages)
     }
 
     async fn unreadable(&self, mouth: &mut Mouth, error: &journal::Error) -> bool {

@@ -1,12 +1,15 @@
 //! What an agent sees, as the engine has it. Pure: no content, no clock, no sockets.
 
-use super::drafts::{AgentView, CallDraft, ItemDraft, LogDraft, LookupDraft, OfferDraft};
+use super::drafts::{AgentView, CallDraft, ItemDraft, JoinedDraft, LogDraft, LookupDraft, OfferDraft};
 use std::collections::BTreeMap;
-use tieline_engine::{Call, CallState, Chat, Engine, Found, Stage, Talk, WrapClock};
+use tieline_engine::{
+    Agent, AgentDay, Call, CallState, Chat, Engine, Found, QueueDay, Stage, Talk, WrapClock,
+};
 use tieline_model::content::{Person, Remarks};
-use tieline_model::crm::LookupResult;
+use tieline_model::crm::{Channel, LookupResult};
 use tieline_model::live::{
-    CallCard, DeliveryEntry, Item, LogEntry, Lookup, LookupState, Me, Offer, QueueView, WrapUpView,
+    AgentToday, CallCard, CallSide, DeliveryEntry, GuestView, HandedBy, Item, LogEntry, Lookup, LookupState,
+    Me, Offer, QueueName, QueueRules, QueueToday, QueueView, TransferView, WrapUpView,
 };
 use tieline_model::policy::{Delivery, QueuePolicy, WrapUp};
 use tieline_model::{AgentId, ConnectionId, InteractionId, Millis, QueueId, Timestamp};
@@ -29,42 +32,58 @@ pub(super) fn under_offer(engine: &Engine) -> UnderOffer {
     counts
 }
 
-/// Everything an agent sees but messages; `None` if the settings do not know the agent.
+/// What an agent sees of the own work, but messages; `None` if the settings do not know the agent.
 pub(super) fn agent_view(engine: &Engine, agent: &AgentId) -> Option<AgentView> {
     let me = me(engine, agent)?;
-    let queues = &engine.policy().agents.get(agent)?.queues;
-    let offers = under_offer(engine);
     let state = engine.agent(agent);
     let offered = state.and_then(|state| engine.chat(state.offered?));
     let calls = state.iter().flat_map(|state| &state.calls).filter_map(|id| engine.call(*id));
+    let joined = state.iter().flat_map(|state| state.guest_at.keys()).filter_map(|id| engine.chat(*id));
     Some(AgentView {
         me,
-        offer: offered.and_then(|chat| offer(engine, chat)),
+        offer: offered.and_then(|chat| offer(engine, agent, chat)),
         items: engine.inbox(agent).filter_map(|chat| Some((chat.id, item(engine, chat)?))).collect(),
+        joined: joined.filter_map(|chat| Some((chat.id, join(engine, agent, chat)?))).collect(),
         calls: calls.map(|call| (call.id, card(engine, call))).collect(),
-        queues: queues.iter().filter_map(|id| Some((id.clone(), queue_view(engine, id, &offers)?))).collect(),
         logs: logs(engine, agent),
     })
 }
 
 fn me(engine: &Engine, id: &AgentId) -> Option<Me> {
     let policy = engine.policy().agents.get(id)?;
-    let state = engine.agent(id);
+    let nobody = Agent::default();
+    let state = engine.agent(id).unwrap_or(&nobody);
     Some(Me {
         agent: id.clone(),
         name: policy.name.clone(),
         supervisor: policy.supervisor,
-        presence: state.map(|a| a.presence.clone()).unwrap_or_default(),
-        wish: state.and_then(|a| a.wish.clone()),
+        presence: state.presence.clone(),
+        wish: state.wish.clone(),
         status: engine.status(id),
         load: engine.load(id),
         capacity: policy.chat_capacity,
         may_reject: policy.may_reject,
+        channels: state.channels.clone(),
+        queues: state.queues.clone(),
+        today: agent_today(&state.today),
     })
 }
 
-fn offer(engine: &Engine, chat: &Chat) -> Option<OfferDraft> {
-    let Stage::Offered(made) = &chat.stage else { return None };
+fn agent_today(day: &AgentDay) -> AgentToday {
+    let AgentDay { chats, calls, rejected, missed, transferred, replies, replies_in_time, wrap_up, wrap_ups } =
+        *day;
+    AgentToday { chats, calls, rejected, missed, transferred, replies, replies_in_time, wrap_up, wrap_ups }
+}
+
+/// An offer of the queue's, or a transfer that another agent offers.
+fn offer(engine: &Engine, agent: &AgentId, chat: &Chat) -> Option<OfferDraft> {
+    let (made, transfer) = match (&chat.stage, &chat.transfer) {
+        (Stage::Offered(made), _) => (made, None),
+        (Stage::Owned { agent: owner, .. }, Some(transfer)) if transfer.offer.agent == *agent => {
+            (&transfer.offer, Some((owner, transfer)))
+        }
+        (Stage::Owned { .. } | Stage::Waiting | Stage::Form { .. }, _) => return None,
+    };
     let offer = Offer {
         offer: made.id,
         version: chat.version,
@@ -76,54 +95,110 @@ fn offer(engine: &Engine, chat: &Chat) -> Option<OfferDraft> {
         deadline: made.deadline,
         person: Person::default(),
         lookups: Vec::new(),
+        handed_by: transfer.map(|(owner, transfer)| HandedBy {
+            agent: owner.clone(),
+            name: agent_name(engine, owner),
+            note: None,
+            warm: transfer.warm,
+        }),
     };
-    Some(OfferDraft { offer, person: chat.person?.id, lookups: lookups(engine, &chat.found, false) })
+    Some(OfferDraft {
+        offer,
+        person: chat.person?.id,
+        note: transfer.and_then(|(_, transfer)| transfer.note).map(|note| note.id),
+        lookups: lookups(engine, &chat.found, false),
+    })
+}
+
+/// A chat of another agent that this one has joined.
+fn join(engine: &Engine, agent: &AgentId, chat: &Chat) -> Option<JoinedDraft> {
+    let Stage::Owned { agent: owner, .. } = &chat.stage else { return None };
+    Some(JoinedDraft {
+        guest: *chat.guests.get(agent)?,
+        owner: owner.clone(),
+        owner_name: agent_name(engine, owner),
+        item: item(engine, chat)?,
+    })
 }
 
 fn item(engine: &Engine, chat: &Chat) -> Option<ItemDraft> {
     let Stage::Owned { place, talk, .. } = &chat.stage else { return None };
-    let ended = match talk {
-        Talk::Open { .. } => None,
-        Talk::WrapUp { ended_at, ended_by, seen, clock, extensions_left, .. } => Some((
-            *ended_at,
-            *ended_by,
-            *seen,
-            wrap_up(engine.wrap_up_rules_of(chat), *clock, *extensions_left),
-        )),
+    let (unopened_since, open_by, ended) = match talk {
+        Talk::Open { unopened_deadline, unopened_since } => (*unopened_since, *unopened_deadline, None),
+        Talk::WrapUp { ended_at, ended_by, seen, .. } => (None, None, Some((*ended_at, *ended_by, *seen))),
     };
+    let call = (chat.channel == Channel::Call).then(|| CallSide {
+        direction: engine.call_direction(chat.id),
+        from: None,
+        to: None,
+    });
     let item = Item {
         interaction: chat.id,
         channel: chat.channel,
         queue: chat.queue.clone(),
         place: *place,
         started_at: chat.started_at,
-        ended_at: ended.as_ref().map(|e| e.0),
-        ended_by: ended.as_ref().map(|e| e.1),
-        end_seen: ended.as_ref().is_some_and(|e| e.2),
-        wrap_up: ended.map(|e| e.3),
+        ended_at: ended.map(|e| e.0),
+        ended_by: ended.map(|e| e.1),
+        end_seen: ended.is_some_and(|e| e.2),
+        wrap_up: wrap_up(engine.wrap_up_rules_of(chat), talk),
         unanswered_since: chat.unanswered_since,
         person: Person::default(),
         lookups: Vec::new(),
         codes: chat.codes.clone(),
         remarks: Remarks::default(),
+        unopened_since,
+        open_by,
+        service: chat.service,
+        suggestions: chat.suggested.clone(),
+        transfer: chat.transfer.as_ref().map(|transfer| TransferView {
+            to: transfer.offer.agent.clone(),
+            name: agent_name(engine, &transfer.offer.agent),
+            deadline: transfer.offer.deadline,
+            warm: transfer.warm,
+        }),
+        guests: guests(engine, chat),
+        case_opened: chat.case_opened,
+        abusive: chat.abusive,
+        previous: chat.previous,
+        answers: BTreeMap::new(),
+        call,
     };
+    // Numbers that were withheld or never told match nobody (E2), so there is nothing to wait for.
+    let nothing_to_ask = chat.channel == Channel::Call;
     Some(ItemDraft {
         item,
         conversation: chat.conversation,
-        person: chat.person?.id,
+        person: chat.person.map(|p| p.id),
         remarks: chat.remarks.map(|r| r.id),
-        lookups: lookups(engine, &chat.found, false),
+        answers: chat.script.map(|s| s.id),
+        lookups: lookups(engine, &chat.found, nothing_to_ask),
     })
 }
 
-fn wrap_up(policy: Option<&WrapUp>, clock: WrapClock, extensions_left: u32) -> WrapUpView {
-    let (deadline, left) = match clock {
+fn guests(engine: &Engine, chat: &Chat) -> Vec<GuestView> {
+    let view = |(agent, guest): (&AgentId, &tieline_model::event::Guest)| GuestView {
+        agent: agent.clone(),
+        name: agent_name(engine, agent),
+        guest: *guest,
+    };
+    chat.guests.iter().map(view).collect()
+}
+
+fn wrap_up(policy: Option<&WrapUp>, talk: &Talk) -> Option<WrapUpView> {
+    let Talk::WrapUp { clock, max, extensions_left, .. } = talk else { return None };
+    let ((deadline, left), (maximum, maximum_left)) = (hands(*clock), hands(*max));
+    let (extensions_left, extension) = (*extensions_left, policy.map_or(Millis(0), |rules| rules.extension));
+    Some(WrapUpView { deadline, left, extensions_left, extension, maximum, maximum_left })
+}
+
+/// When a countdown runs out, or what is left of it.
+fn hands(clock: WrapClock) -> (Option<Timestamp>, Option<Millis>) {
+    match clock {
         WrapClock::Unlimited => (None, None),
         WrapClock::Running { deadline } => (Some(deadline), None),
         WrapClock::Stopped { left } => (None, Some(left)),
-    };
-    let extension = policy.map_or(Millis(0), |rules| rules.extension);
-    WrapUpView { deadline, left, extensions_left, extension }
+    }
 }
 
 fn card(engine: &Engine, call: &Call) -> CallDraft {
@@ -144,6 +219,7 @@ fn card(engine: &Engine, call: &Call) -> CallDraft {
     let nothing_to_ask = call.withheld || call.numbers.is_none();
     CallDraft {
         call: card,
+        conversation: call.conversation,
         numbers: call.numbers.map(|n| n.id),
         lookups: lookups(engine, &call.found, nothing_to_ask),
     }
@@ -202,7 +278,42 @@ pub(super) fn queue_view(engine: &Engine, id: &QueueId, offers: &UnderOffer) -> 
         codes: policy.classification.codes.clone(),
         several_codes: policy.classification.several,
         mandatory: policy.classification.mandatory,
+        open: engine.queue_open(id),
+        turns_at: engine.queue_turns_at(id),
+        staff: engine.staff(id),
+        pace: engine.figures(id).pace,
+        today: queue_today(&engine.figures(id).today),
     })
+}
+
+fn queue_today(day: &QueueDay) -> QueueToday {
+    let QueueDay { came, answered, connected_in_time, abandoned, overflowed } = *day;
+    QueueToday { came, answered, connected_in_time, abandoned, overflowed }
+}
+
+/// What holds for an agent's queues while the settings stand.
+pub(super) fn rules(engine: &Engine, agent: &AgentId) -> Vec<QueueRules> {
+    let own = engine.policy().agents.get(agent).into_iter().flat_map(|policy| &policy.queues);
+    let rules = own.filter_map(|id| {
+        let queue = queue(engine, id)?;
+        Some(QueueRules {
+            queue: id.clone(),
+            delivery: queue.delivery,
+            targets: queue.targets,
+            attachments: queue.attachments.clone(),
+            share_for: queue.share_for,
+            nudge: queue.wording.nudge.clone(),
+            closing: queue.wording.closing.clone(),
+            few_minutes: queue.wording.few_minutes.clone(),
+        })
+    });
+    rules.collect()
+}
+
+/// All queues, to transfer to.
+pub(super) fn directory(engine: &Engine) -> Vec<QueueName> {
+    let queues = engine.policy().queues.iter();
+    queues.map(|(id, queue)| QueueName { queue: id.clone(), name: queue.name.clone() }).collect()
 }
 
 fn logs(engine: &Engine, agent: &AgentId) -> Vec<LogDraft> {
@@ -233,4 +344,8 @@ fn queue<'a>(engine: &'a Engine, id: &QueueId) -> Option<&'a QueuePolicy> {
 
 fn queue_name(engine: &Engine, id: &QueueId) -> String {
     queue(engine, id).map_or_else(|| id.to_string(), |q| q.name.clone())
+}
+
+pub(super) fn agent_name(engine: &Engine, id: &AgentId) -> String {
+    engine.policy().agents.get(id).map_or_else(|| id.to_string(), |agent| agent.name.clone())
 }

@@ -211,6 +211,7 @@ fn lost(event: &Event) -> Option<(&AgentId, InteractionId)> {
         Event::OfferRejected { interaction, agent, .. }
         | Event::OfferMissed { interaction, agent, .. }
         | Event::OfferWithdrawn { interaction, agent, .. }
+        | Event::TransferFailed { interaction, to: agent, .. }
         | Event::ChatReturned { interaction, agent, .. } => Some((agent, *interaction)),
         _ => None,
     }

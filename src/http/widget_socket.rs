@@ -1,10 +1,10 @@
 //! `/ws/customer`: the widget of one chat.
 
 use super::answer::Answer;
-use super::drafts::{MessageDraft, Refers, Told};
+use super::drafts::{MessageDraft, Readers, Refers, Told};
 use super::hub::{PUSHES_MAX, WidgetPush, WidgetSnapshot, Wire};
 use super::limits::{From, Place};
-use super::panel_socket::{TYPING, TYPING_EVERY};
+use super::panel_socket::TYPING_EVERY;
 use super::server::Peer;
 use super::socket::{
     Listener, Lost, Mouth, Speaker, check_text, listen, sized, speak, split, too_long, wire,
@@ -18,7 +18,7 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use std::collections::BTreeSet;
-use tieline_engine::{Engine, Stage};
+use tieline_engine::Engine;
 use tieline_model::content::Content;
 use tieline_model::crm::Side;
 use tieline_model::live::{ChatState, Message, WidgetFrame, WidgetSays};
@@ -198,11 +198,8 @@ impl Listening<'_> {
         let (hub, pass) = (self.app.parts.hub.clone(), self.pass.clone());
         let look = move |engine: &Engine| {
             let by = Actor::Customer { conversation: pass.conversation };
-            if engine.may_type(&by, pass.interaction).is_ok()
-                && let Some(chat) = engine.chat(pass.interaction)
-                && let Stage::Owned { agent, .. } = &chat.stage
-            {
-                hub.customer_types(&pass.tenant, agent, pass.interaction);
+            if engine.may_type(&by, pass.interaction).is_ok() {
+                hub.customer_types(engine, &pass.tenant, pass.interaction);
             }
         };
         // A daemon that stops has nobody to tell.
@@ -239,7 +236,7 @@ impl Speaker for Widget {
                 }
                 Err(error) => return Ok(self.unreadable(mouth, &error).await),
             },
-            WidgetPush::Typing => mouth.say(&WidgetFrame::Typing { lasts: TYPING }).await?,
+            WidgetPush::Typing(lasts) => mouth.say(&WidgetFrame::Typing { lasts }).await?,
             WidgetPush::Answer { id, refusal } => mouth.say(&WidgetFrame::Answer { id, refusal }).await?,
             WidgetPush::Bye { reason, reconnect_in } => {
                 self.bye(mouth, &reason, reconnect_in).await;
@@ -277,7 +274,7 @@ impl Widget {
             Ok(rows) => rows,
             Err(error) => return Ok(self.unreadable(mouth, &error).await),
         };
-        let told = Told::from_rows(&rows, up_to, &names);
+        let told = Told::from_rows(&rows, up_to, &names, Readers::Customer);
         if told.conversation != Some(self.pass.conversation) {
             self.bye(mouth, &no_chat(), None).await;
             return Ok(false);

@@ -6,11 +6,14 @@
 pub mod command;
 pub mod content;
 pub mod crm;
+pub mod deed;
+pub mod desk;
 pub mod envelope;
 pub mod event;
 pub mod explain;
 pub mod ids;
 pub mod live;
+pub mod panel;
 pub mod policy;
 pub mod refusal;
 pub mod time;

@@ -2,14 +2,25 @@
 //! from these. Times are milliseconds since the epoch by the server's clock; `now` in a frame lets a page count
 //! down without trusting its own.
 
-use crate::command::Presence;
+pub use crate::deed::AgentDeed;
+pub use crate::desk::{
+    AgentToday, CallSide, ChatAt, Colleague, GuestView, HandedBy, QueueName, QueueRules, QueueToday,
+    Supervised, TransferView, WatchedAgent, WatchedChat,
+};
+pub use crate::panel::{Change, ItemMessages, Joined, PanelView, Watched};
+
+use crate::command::{Notice, Presence};
 use crate::content::{Person, Remarks};
-use crate::crm::{Channel, ConnectionInfo, LogState, Match, PopTarget, Record, Side};
-use crate::ids::{AgentId, CommandId, ConnectionId, InteractionId, OfferId, QueueId, SessionId};
+use crate::crm::{Channel, LogState, Match, PopTarget, Record, Side};
+use crate::event::{Service, Suggestion};
+use crate::ids::{
+    AgentId, CommandId, ConnectionId, ContentId, InteractionId, OfferId, QueueId, SessionId, ShareId,
+};
 use crate::refusal::Refusal;
 use crate::time::{Millis, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What others see of an agent (A1): derived from presence and work, in this order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +62,12 @@ pub struct Me {
     pub capacity: u32,
     /// The reject button works (A6).
     pub may_reject: bool,
+    /// Channels the agent is available on (A2).
+    pub channels: BTreeSet<Channel>,
+    /// Queues out of the agent's own that the agent is available for; nothing means all (A2).
+    pub queues: Option<BTreeSet<QueueId>>,
+    /// The agent's day (G1).
+    pub today: AgentToday,
 }
 
 /// What one connection knows about the customer of an item.
@@ -108,6 +125,8 @@ pub struct Offer {
     pub person: Person,
     /// What the CRMs know (A14).
     pub lookups: Vec<Lookup>,
+    /// It comes from another agent, who owns the chat until it is accepted (B12).
+    pub handed_by: Option<HandedBy>,
 }
 
 /// Where an item is in its agent's inbox (B1).
@@ -133,12 +152,51 @@ pub struct WrapUpView {
     pub extensions_left: u32,
     /// What one adds.
     pub extension: Millis,
+    /// When it completes by itself at the latest, parked too (C8); nothing while the agent is on the phone, or when
+    /// there is no such limit.
+    pub maximum: Option<Timestamp>,
+    /// What is left until then, while the agent is on the phone.
+    pub maximum_left: Option<Millis>,
+}
+
+/// What kind of message it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Said {
+    /// Somebody wrote it.
+    #[default]
+    Words,
+    /// Tieline said it in the queue's wording; `name` is the agent's who sent it, or empty when it came by itself.
+    Notice {
+        /// Which.
+        notice: Notice,
+    },
+    /// A file; `text` is its name (B18).
+    File {
+        /// Which.
+        file: ContentId,
+        /// Its media type, as found by looking at the bytes.
+        media_type: String,
+        /// Its length.
+        bytes: u32,
+    },
+    /// The transcript was shared with the customer under a link (B14); there is no text.
+    Shared {
+        /// What the link names.
+        share: ShareId,
+        /// When the link dies.
+        expires_at: Timestamp,
+    },
+    /// An agent wrote it for the other agents at the chat (A15, B12). No customer is ever told.
+    Whisper,
+    /// The note of an agent who handed the chat on (B12). No customer is ever told.
+    Note,
 }
 
 /// One message of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
-    /// The id its writer gave it.
+    /// The id its writer gave it; what nobody wrote has one made of its place.
     pub id: CommandId,
     /// Its place: messages have one order (B10).
     pub seq: u64,
@@ -150,6 +208,9 @@ pub struct Message {
     pub name: String,
     /// The text; plain, never markup.
     pub text: String,
+    /// What it is.
+    #[serde(default)]
+    pub said: Said,
 }
 
 /// An owned chat.
@@ -183,6 +244,28 @@ pub struct Item {
     pub codes: Vec<String>,
     /// Text and notes.
     pub remarks: Remarks,
+    /// It came by itself and has not been opened since then (A3, B17).
+    pub unopened_since: Option<Timestamp>,
+    /// When it goes back to its queue unless it is opened (A3).
+    pub open_by: Option<Timestamp>,
+    /// How well it has been served so far (B17).
+    pub service: Service,
+    /// What Tieline advises to do now (B8, B16).
+    pub suggestions: BTreeSet<Suggestion>,
+    /// A transfer that waits for its answer (B12).
+    pub transfer: Option<TransferView>,
+    /// Other agents at it (A15, B12).
+    pub guests: Vec<GuestView>,
+    /// A case was opened in mid-chat (B16).
+    pub case_opened: bool,
+    /// It was flagged as abusive (C7).
+    pub abusive: bool,
+    /// The earlier chat it goes on from (B15).
+    pub previous: Option<InteractionId>,
+    /// What was filled into the queue's script (G3).
+    pub answers: BTreeMap<String, String>,
+    /// Which way it went and between whom, if it was a call (E5).
+    pub call: Option<CallSide>,
 }
 
 /// A call at the agent (E2).
@@ -227,6 +310,16 @@ pub struct QueueView {
     pub several_codes: bool,
     /// Classification is wanted.
     pub mandatory: bool,
+    /// Its opening hours are on (A12).
+    pub open: bool,
+    /// When that changes, where it is known.
+    pub turns_at: Option<Timestamp>,
+    /// Its agents who are at work.
+    pub staff: u32,
+    /// Typical time between two chats taken out of the line (A13); nothing while unknown.
+    pub pace: Option<Millis>,
+    /// Its day (G1).
+    pub today: QueueToday,
 }
 
 /// A log of the agent's and where it stands (D7).
@@ -251,98 +344,6 @@ pub struct DeliveryEntry {
     pub connection: ConnectionId,
     /// Where it stands.
     pub state: LogState,
-}
-
-/// The whole of what a panel shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PanelView {
-    /// The agent.
-    pub me: Me,
-    /// An open offer.
-    pub offer: Option<Offer>,
-    /// The inbox.
-    pub items: Vec<Item>,
-    /// Messages of the inbox's chats, in order.
-    pub messages: Vec<ItemMessages>,
-    /// Calls at the agent.
-    pub calls: Vec<CallCard>,
-    /// The agent's queues.
-    pub queues: Vec<QueueView>,
-    /// The agent's latest logs, newest first; at most 10.
-    pub logs: Vec<LogEntry>,
-    /// CRM connections of the tenant.
-    pub connections: Vec<ConnectionInfo>,
-    /// Reasons for On Break.
-    pub break_reasons: Vec<String>,
-}
-
-/// The messages of one chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ItemMessages {
-    /// The chat.
-    pub interaction: InteractionId,
-    /// In order.
-    pub messages: Vec<Message>,
-}
-
-/// One thing that changed. Each carries the whole new value, so applying one twice is harmless.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum Change {
-    /// The agent's own line.
-    Me {
-        /// New value.
-        me: Me,
-    },
-    /// The open offer, or none.
-    Offer {
-        /// New value.
-        offer: Option<Offer>,
-    },
-    /// An item came or changed.
-    Item {
-        /// New value.
-        item: Item,
-    },
-    /// An item left the inbox.
-    ItemGone {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// A message was taken.
-    Message {
-        /// Where.
-        interaction: InteractionId,
-        /// The message.
-        message: Message,
-    },
-    /// A call came or changed.
-    Call {
-        /// New value.
-        call: CallCard,
-    },
-    /// A call is gone.
-    CallGone {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// A queue changed.
-    Queue {
-        /// New value.
-        queue: QueueView,
-    },
-    /// A log came or its state changed.
-    Log {
-        /// New value.
-        log: LogEntry,
-    },
-    /// Connections or break reasons changed with the settings.
-    Settings {
-        /// CRM connections of the tenant.
-        connections: Vec<ConnectionInfo>,
-        /// Reasons for On Break.
-        break_reasons: Vec<String>,
-    },
 }
 
 /// What the daemon says to a panel.
@@ -376,10 +377,13 @@ pub enum PanelFrame {
         /// Why not, if not.
         refusal: Option<Refusal>,
     },
-    /// The customer is typing; dies by itself after `for` (B6), and at once on a message or the end.
+    /// Somebody else at the chat is typing; dies by itself after `for` (B6). Nothing as `for` means that it is over: a
+    /// message came, or the chat ended or moved.
     Typing {
         /// Where.
         interaction: InteractionId,
+        /// Which agent; nothing means the customer.
+        agent: Option<AgentId>,
         /// How long the sign stands.
         #[serde(rename = "for")]
         lasts: Millis,
@@ -446,97 +450,6 @@ pub enum PanelSays {
     },
     /// Send a snapshot.
     Resync,
-}
-
-/// What an agent can do from the panel.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "deed", rename_all = "snake_case", deny_unknown_fields)]
-pub enum AgentDeed {
-    /// Choose a presence.
-    SetPresence {
-        /// Which.
-        presence: Presence,
-        /// "Yes, although chats are open".
-        #[serde(default)]
-        confirmed: bool,
-    },
-    /// Accept an offer.
-    AcceptOffer {
-        /// Which.
-        offer: OfferId,
-    },
-    /// Reject an offer.
-    RejectOffer {
-        /// Which.
-        offer: OfferId,
-    },
-    /// Take a chat from a `pull` queue.
-    TakeChat {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// Make an item the active one.
-    Activate {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// Park the active item.
-    Park {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// Write a message.
-    Send {
-        /// Where.
-        interaction: InteractionId,
-        /// The text.
-        text: String,
-    },
-    /// End a chat.
-    EndChat {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// The customer's end has been seen.
-    SeeEnd {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// More wrap-up time.
-    ExtendWrapUp {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// Done with wrap-up.
-    CompleteWrapUp {
-        /// Which.
-        interaction: InteractionId,
-    },
-    /// Classify.
-    Classify {
-        /// Which.
-        interaction: InteractionId,
-        /// Codes of the queue's list.
-        codes: Vec<String>,
-        /// Text and notes.
-        #[serde(default)]
-        remarks: Remarks,
-    },
-    /// Say who the customer is.
-    ChooseContact {
-        /// Which interaction.
-        interaction: InteractionId,
-        /// In which CRM.
-        connection: ConnectionId,
-        /// The contact; `None` means none of those found.
-        contact: Option<Record>,
-    },
-}
-
-impl std::fmt::Debug for AgentDeed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AgentDeed(***)")
-    }
 }
 
 /// Where a chat stands, as its customer sees it.

@@ -131,7 +131,10 @@ impl Panel {
                 }
             }
             Some(PanelFrame::Answer { id, refusal }) => self.answers.push((id, refusal)),
-            Some(PanelFrame::Typing { interaction, .. }) => self.typing.push(interaction),
+            // A sign that is taken back is none.
+            Some(PanelFrame::Typing { interaction, lasts, .. }) => {
+                self.typing.extend((lasts.0 > 0).then_some(interaction));
+            }
             Some(pop @ PanelFrame::Pop { .. }) => self.pops.push(pop),
         }
         true
@@ -154,6 +157,13 @@ fn apply(view: &mut PanelView, change: Change) {
             view.items.retain(|i| i.interaction != interaction);
             view.messages.retain(|m| m.interaction != interaction);
         }
+        Change::Joined { joined } => {
+            upsert(&mut view.joined, joined, |a, b| a.item.interaction == b.item.interaction);
+        }
+        Change::JoinedGone { interaction } => {
+            view.joined.retain(|j| j.item.interaction != interaction);
+            view.messages.retain(|m| m.interaction != interaction);
+        }
         Change::Message { interaction, message } => {
             if !view.messages.iter().any(|m| m.interaction == interaction) {
                 view.messages.push(ItemMessages { interaction, messages: Vec::new() });
@@ -165,6 +175,14 @@ fn apply(view: &mut PanelView, change: Change) {
         Change::CallGone { interaction } => view.calls.retain(|c| c.interaction != interaction),
         Change::Queue { queue } => upsert(&mut view.queues, queue, |a, b| a.queue == b.queue),
         Change::Log { log } => upsert(&mut view.logs, log, |a, b| a.interaction == b.interaction),
+        Change::Colleagues { colleagues } => {
+            for colleague in colleagues {
+                upsert(&mut view.colleagues, colleague, |a, b| a.agent == b.agent);
+            }
+        }
+        Change::Supervised { supervised } => view.supervised.insert(0, supervised),
+        // No agent of these tests watches the floor.
+        Change::Watched { .. } => {}
         Change::Settings { connections, break_reasons } => {
             view.connections = connections;
             view.break_reasons = break_reasons;

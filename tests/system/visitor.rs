@@ -114,7 +114,8 @@ impl Visitor {
                     self.messages.push(message);
                 }
             }
-            Some(WidgetFrame::Typing { .. }) => self.typing += 1,
+            // A sign that is taken back is none.
+            Some(WidgetFrame::Typing { lasts }) => self.typing += u32::from(lasts.0 > 0),
             Some(WidgetFrame::Answer { id, refusal }) => self.answers.push((id, refusal)),
             Some(WidgetFrame::Token { token }) => self.token = token,
         }

@@ -21,7 +21,7 @@ export function usePanel(): Panel {
 /** The server's clock, as far as this page can tell. */
 export const serverNow = (state: PanelState): number => Date.now() + state.skew;
 
-export const queueOf = (state: PanelState, id: string): QueueView | undefined =>
+export const queueOf = (state: PanelState, id: string | null): QueueView | undefined =>
   state.view?.queues.find((queue) => queue.queue === id);
 
 export const connectionName = (state: PanelState, id: string): string =>

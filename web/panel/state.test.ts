@@ -183,7 +183,7 @@ describe("what the agent sees", () => {
 
   it("typing dies by itself, on a message, and at the end", () => {
     const chat = item();
-    const typing: PanelFrame = { frame: "typing", interaction: chat.interaction, for: 6_000 };
+    const typing: PanelFrame = { frame: "typing", interaction: chat.interaction, agent: null, for: 6_000 };
     const at = feed(begin(view({ items: [chat] })), typing);
     expect(at.typing.get(chat.interaction)).toBe(NOW + 6_000);
     expect(reduce(at, { type: "typing_over", interaction: chat.interaction, at: NOW + 5_999 }).typing.size).toBe(1);

@@ -155,7 +155,9 @@ function frame(state: PanelState, frame: PanelFrame, at: number): PanelState {
     case "answer":
       return answer(state, frame.id, frame.refusal);
     case "typing":
-      return { ...state, typing: put(state.typing, frame.interaction, at + frame.for) };
+      // Other agents at the chat type too; the sign shown here is the customer's.
+      if (frame.agent !== null) return state;
+      return { ...state, typing: put(state.typing, frame.interaction, frame.for > 0 ? at + frame.for : undefined) };
     case "pop":
     case "bye":
       // Acts for the controller: the host opens records, the link keeps the line.
@@ -215,6 +217,19 @@ function change(state: PanelState, change: Change): PanelState {
       return seen({ queues: upsert(view.queues, change.queue, (queue) => queue.queue) });
     case "log":
       return seen({ logs: log(view.logs, change.log) });
+    case "joined":
+      return seen({ joined: upsert(view.joined, change.joined, (joined) => joined.item.interaction) });
+    case "joined_gone": {
+      const next = seen({ joined: view.joined.filter((joined) => joined.item.interaction !== change.interaction) });
+      return { ...next, messages: put(next.messages, change.interaction, undefined) };
+    }
+    case "colleagues":
+      return seen({ colleagues: change.colleagues.reduce((all, one) => upsert(all, one, (of) => of.agent), view.colleagues) });
+    case "supervised":
+      return seen({ supervised: [change.supervised, ...view.supervised].slice(0, 10) });
+    case "watched":
+      // No page of this panel watches the floor yet.
+      return state;
     case "settings":
       return seen({ connections: change.connections, break_reasons: change.break_reasons });
   }
@@ -257,7 +272,7 @@ function message(state: PanelState, interaction: InteractionId, message: Message
     messages: put(state.messages, interaction, all),
     outbox: state.outbox.filter((queued) => queued.id !== message.id),
   };
-  if (message.from === "agent") return next;
+  if (message.from !== "customer") return next;
   const unread = isRead(state, interaction) ? undefined : (state.unread.get(interaction) ?? 0) + 1;
   return { ...next, typing: put(next.typing, interaction, undefined), unread: put(next.unread, interaction, unread) };
 }

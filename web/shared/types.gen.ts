@@ -73,6 +73,97 @@ export type AgentDeed =
       contact?: Record | null;
       deed: "choose_contact";
       interaction: InteractionId;
+    }
+  | {
+      /**
+       * Channels; without `chat` no chat is given.
+       */
+      channels: Channel[];
+      deed: "set_availability";
+      /**
+       * Queues out of the agent's own; nothing means all.
+       */
+      queues?: QueueId[] | null;
+    }
+  | {
+      deed: "send_notice";
+      interaction: InteractionId;
+      notice: Notice;
+    }
+  | {
+      /**
+       * "Yes, although the target is closed, unstaffed or full".
+       */
+      confirmed?: boolean;
+      deed: "transfer";
+      interaction: InteractionId;
+      /**
+       * A note for whoever takes it.
+       */
+      note?: string | null;
+      to: TransferTo;
+    }
+  | {
+      deed: "cancel_transfer";
+      interaction: InteractionId;
+    }
+  | {
+      agent: AgentId;
+      deed: "hand_over";
+      interaction: InteractionId;
+    }
+  | {
+      deed: "leave_chat";
+      interaction: InteractionId;
+    }
+  | {
+      deed: "whisper";
+      interaction: InteractionId;
+      /**
+       * The text.
+       */
+      text: string;
+    }
+  | {
+      deed: "share_history";
+      interaction: InteractionId;
+    }
+  | {
+      deed: "open_case";
+      interaction: InteractionId;
+    }
+  | {
+      deed: "flag_abuse";
+      interaction: InteractionId;
+      /**
+       * A note for the contact's history.
+       */
+      note?: string | null;
+    }
+  | {
+      /**
+       * By the field's name; at most 100.
+       */
+      answers: {
+        [k: string]: string;
+      };
+      deed: "fill_script";
+      interaction: InteractionId;
+    }
+  | {
+      act: SupervisorAct;
+      deed: "supervise";
+      /**
+       * Why, in 1 to 200 characters; the agent sees it.
+       */
+      reason: string;
+    }
+  | {
+      deed: "watch";
+      /**
+       * From here on, or no longer.
+       */
+      on: boolean;
     };
 /**
  * A presence an agent chooses (A1).
@@ -111,9 +202,78 @@ export type ConnectionId = string;
  */
 export type RecordId = string;
 /**
+ * What kind of interaction.
+ */
+export type Channel = "chat" | "call";
+/**
+ * 1 to 64 of a-z, 0-9, `_`, `-`, `.`
+ */
+export type QueueId = string;
+/**
+ * Something Tieline says to a customer in the queue's own wording.
+ */
+export type Notice = "nudge" | "closing" | "few_minutes" | "transferred" | "agent_lost" | "overflowed" | "offline";
+/**
+ * Where a transfer goes (B12).
+ */
+export type TransferTo =
+  | {
+      queue: QueueId;
+      to: "queue";
+    }
+  | {
+      agent: AgentId;
+      to: "agent";
+      /**
+       * Warm: on acceptance the agent joins as a second one, and the owner hands over when both are ready.
+       */
+      warm?: boolean;
+    };
+/**
  * 1 to 64 of a-z, 0-9, `_`, `-`, `.`
  */
 export type AgentId = string;
+/**
+ * What a supervisor does to others' work (A15). Each comes with a reason, and the agent sees it.
+ */
+export type SupervisorAct =
+  | {
+      act: "set_presence";
+      agent: AgentId;
+      presence: Presence;
+    }
+  | {
+      act: "requeue";
+      interaction: InteractionId;
+    }
+  | {
+      act: "assign";
+      agent: AgentId;
+      interaction: InteractionId;
+    }
+  | {
+      act: "finish_wrap_up";
+      interaction: InteractionId;
+    }
+  | {
+      act: "join";
+      interaction: InteractionId;
+    }
+  | {
+      act: "unblock";
+      /**
+       * Whom.
+       */
+      marks: Mark[];
+    };
+/**
+ * 1 to 128 printable ASCII characters without spaces
+ */
+export type Mark = string;
+/**
+ * A length of time in milliseconds.
+ */
+export type Millis = number;
 /**
  * By what a record was matched.
  */
@@ -144,6 +304,10 @@ export type LookupState =
       state: "failed";
     };
 /**
+ * Which way a call went.
+ */
+export type Direction = "inbound" | "outbound";
+/**
  * One thing that changed. Each carries the whole new value, so applying one twice is harmless.
  */
 export type Change =
@@ -167,6 +331,14 @@ export type Change =
       interaction: InteractionId;
     }
   | {
+      change: "joined";
+      joined: Joined;
+    }
+  | {
+      change: "joined_gone";
+      interaction: InteractionId;
+    }
+  | {
       change: "message";
       interaction: InteractionId;
       message: Message;
@@ -186,6 +358,25 @@ export type Change =
   | {
       change: "log";
       log: LogEntry;
+    }
+  | {
+      change: "colleagues";
+      /**
+       * New values.
+       */
+      colleagues: Colleague[];
+    }
+  | {
+      change: "supervised";
+      supervised: Supervised;
+    }
+  | {
+      change: "watched";
+      /**
+       * Chats that are over, or fell out of the thousand.
+       */
+      chats_gone: InteractionId[];
+      watched: Watched;
     }
   | {
       /**
@@ -219,29 +410,67 @@ export type Status =
       status: "present";
     };
 /**
- * 1 to 64 of a-z, 0-9, `_`, `-`, `.`
- */
-export type QueueId = string;
-/**
- * What kind of interaction.
- */
-export type Channel = "chat" | "call";
-/**
  * Which side of a conversation.
  */
-export type Side = "customer" | "agent";
+export type Side = "customer" | "agent" | "system";
+/**
+ * In what capacity a further agent is at a chat.
+ */
+export type Guest = "consulted" | "supervisor";
 /**
  * Where an item is in its agent's inbox (B1).
  */
 export type Place = "new" | "active" | "parked";
 /**
- * A length of time in milliseconds.
+ * What Tieline advises the agent to do.
  */
-export type Millis = number;
+export type Suggestion = "nudge" | "end" | "open_case" | "update";
 /**
  * 1 to 128 printable ASCII characters without spaces
  */
 export type CommandId = string;
+/**
+ * What kind of message it is.
+ */
+export type Said =
+  | {
+      kind: "words";
+    }
+  | {
+      kind: "notice";
+      notice: Notice;
+    }
+  | {
+      /**
+       * Its length.
+       */
+      bytes: number;
+      file: ContentId;
+      kind: "file";
+      /**
+       * Its media type, as found by looking at the bytes.
+       */
+      media_type: string;
+    }
+  | {
+      expires_at: Timestamp;
+      kind: "shared";
+      share: ShareId;
+    }
+  | {
+      kind: "whisper";
+    }
+  | {
+      kind: "note";
+    };
+/**
+ * A piece of content (a message's text, a form) kept encrypted beside the journal.
+ */
+export type ContentId = string;
+/**
+ * A transcript shared with its customer under a link that expires (B14).
+ */
+export type ShareId = string;
 /**
  * Where the log of one interaction stands with one connection (D7). An agent reads this.
  */
@@ -277,6 +506,33 @@ export type LogState =
       state: "refused";
     };
 /**
+ * Where an open chat is, as a supervisor sees it (A15).
+ */
+export type ChatAt =
+  | {
+      at: "waiting";
+    }
+  | {
+      agent: AgentId;
+      at: "offered";
+      deadline: Timestamp;
+    }
+  | {
+      agent: AgentId;
+      at: "open";
+      place: Place;
+    }
+  | {
+      agent: AgentId;
+      at: "wrap_up";
+      ended_at: Timestamp;
+      place: Place;
+    }
+  | {
+      at: "form";
+      deadline: Timestamp;
+    };
+/**
  * What kind of refusal it is. Clients decide by this, people read the message.
  */
 export type Code =
@@ -292,9 +548,15 @@ export type Code =
   | "no_extensions_left"
   | "at_capacity"
   | "needs_confirmation"
+  | "target_unavailable"
+  | "blocked"
   | "id_reused"
   | "busy"
   | "unavailable";
+/**
+ * How a queue hands out chats (A3).
+ */
+export type Delivery = "offer" | "auto" | "pull";
 /**
  * What the daemon says to a panel.
  */
@@ -330,6 +592,10 @@ export type PanelFrame =
       refusal: Refusal | null;
     }
   | {
+      /**
+       * Which agent; nothing means the customer.
+       */
+      agent: AgentId | null;
       for: Millis;
       frame: "typing";
       interaction: InteractionId;
@@ -438,6 +704,13 @@ export type ChatState =
        */
       agent: string;
       state: "talking";
+    }
+  | {
+      /**
+       * What the queue says to that.
+       */
+      notice: string;
+      state: "offline_form";
     }
   | {
       by: Side;
@@ -565,6 +838,65 @@ export interface Record {
   object: string;
 }
 /**
+ * An agent's day (G1).
+ */
+export interface AgentToday {
+  /**
+   * Calls the agent answered or reached.
+   */
+  calls: number;
+  /**
+   * Chats the agent had in hand.
+   */
+  chats: number;
+  /**
+   * Offers and unopened chats missed.
+   */
+  missed: number;
+  /**
+   * Offers rejected.
+   */
+  rejected: number;
+  /**
+   * Customer messages answered.
+   */
+  replies: number;
+  /**
+   * Of those, how many within the queue's target (B17).
+   */
+  replies_in_time: number;
+  /**
+   * Chats handed on to others.
+   */
+  transferred: number;
+  wrap_up: Millis;
+  /**
+   * Wrap-ups completed.
+   */
+  wrap_ups: number;
+}
+/**
+ * Files in a chat (B18).
+ */
+export interface Attachments {
+  /**
+   * Largest file, in bytes.
+   */
+  bytes_max: number;
+  /**
+   * Agents may send files.
+   */
+  from_agent: boolean;
+  /**
+   * Customers may send files.
+   */
+  from_customer: boolean;
+  /**
+   * Media types that are taken (`image/png`), as found by looking at the bytes.
+   */
+  types: string[];
+}
+/**
  * A call at the agent (E2).
  */
 export interface CallCard {
@@ -639,6 +971,23 @@ export interface Match {
   url?: string | null;
 }
 /**
+ * Which way a call went, and between whom (E5).
+ */
+export interface CallSide {
+  /**
+   * Which way; nothing when it is not known any more.
+   */
+  direction: Direction | null;
+  /**
+   * The caller's number; nothing when withheld.
+   */
+  from: string | null;
+  /**
+   * The number called.
+   */
+  to: string | null;
+}
+/**
  * The agent's own line at the top of the panel.
  */
 export interface Me {
@@ -647,6 +996,10 @@ export interface Me {
    * How many at most.
    */
   capacity: number;
+  /**
+   * Channels the agent is available on (A2).
+   */
+  channels: Channel[];
   /**
    * Unfinished chats, a reserved offer included.
    */
@@ -660,11 +1013,16 @@ export interface Me {
    */
   name: string;
   presence: Presence;
+  /**
+   * Queues out of the agent's own that the agent is available for; nothing means all (A2).
+   */
+  queues: QueueId[] | null;
   status: Status;
   /**
    * May see and do a supervisor's things.
    */
   supervisor: boolean;
+  today: AgentToday;
   /**
    * What the agent wishes for when the active item ends.
    */
@@ -675,6 +1033,10 @@ export interface Me {
  */
 export interface Offer {
   deadline: Timestamp;
+  /**
+   * It comes from another agent, who owns the chat until it is accepted (B12).
+   */
+  handed_by: HandedBy | null;
   interaction: InteractionId;
   /**
    * What the CRMs know (A14).
@@ -693,6 +1055,24 @@ export interface Offer {
    */
   version: number;
   waiting_since: Timestamp;
+}
+/**
+ * Who hands a chat on (B12).
+ */
+export interface HandedBy {
+  agent: AgentId;
+  /**
+   * Name as shown.
+   */
+  name: string;
+  /**
+   * The note.
+   */
+  note: string | null;
+  /**
+   * Accepting means to join; the owner hands over later.
+   */
+  warm: boolean;
 }
 /**
  * Who a customer says they are. Nothing here is proof (D0).
@@ -737,6 +1117,24 @@ export interface Person {
  * An owned chat.
  */
 export interface Item {
+  /**
+   * It was flagged as abusive (C7).
+   */
+  abusive: boolean;
+  /**
+   * What was filled into the queue's script (G3).
+   */
+  answers: {
+    [k: string]: string;
+  };
+  /**
+   * Which way it went and between whom, if it was a call (E5).
+   */
+  call: CallSide | null;
+  /**
+   * A case was opened in mid-chat (B16).
+   */
+  case_opened: boolean;
   channel: Channel;
   /**
    * Chosen codes.
@@ -754,24 +1152,94 @@ export interface Item {
    * Who ended it.
    */
   ended_by: Side | null;
+  /**
+   * Other agents at it (A15, B12).
+   */
+  guests: GuestView[];
   interaction: InteractionId;
   /**
    * What the CRMs know.
    */
   lookups: Lookup[];
+  /**
+   * When it goes back to its queue unless it is opened (A3).
+   */
+  open_by: Timestamp | null;
   person: Person;
   place: Place;
-  queue: QueueId;
+  /**
+   * The earlier chat it goes on from (B15).
+   */
+  previous: InteractionId | null;
+  /**
+   * Its queue; nothing only for a call that came through none.
+   */
+  queue: QueueId | null;
   remarks: Remarks;
+  service: Service;
   started_at: Timestamp;
+  /**
+   * What Tieline advises to do now (B8, B16).
+   */
+  suggestions: Suggestion[];
+  /**
+   * A transfer that waits for its answer (B12).
+   */
+  transfer: TransferView | null;
   /**
    * Since when the customer waits for a reply: the *first* unanswered message (B7).
    */
   unanswered_since: Timestamp | null;
   /**
+   * It came by itself and has not been opened since then (A3, B17).
+   */
+  unopened_since: Timestamp | null;
+  /**
    * In wrap-up, when the chat has ended.
    */
   wrap_up: WrapUpView | null;
+}
+/**
+ * A further agent at a chat (A15, B12).
+ */
+export interface GuestView {
+  agent: AgentId;
+  guest: Guest;
+  /**
+   * Name as shown.
+   */
+  name: string;
+}
+/**
+ * How well a chat was served (B17).
+ */
+export interface Service {
+  connecting: Millis;
+  longest_reply: Millis;
+  /**
+   * Customer messages, or runs of them, that were answered.
+   */
+  replies: number;
+  /**
+   * Of those, how many within the target.
+   */
+  replies_in_time: number;
+  waited: Millis;
+}
+/**
+ * A transfer that waits for its answer, as its sender sees it (B12).
+ */
+export interface TransferView {
+  deadline: Timestamp;
+  /**
+   * Name as shown.
+   */
+  name: string;
+  to: AgentId;
+  /**
+   * The agent joins first.
+   */
+  warm: boolean;
 }
 /**
  * Wrap-up, as its agent sees it.
@@ -790,6 +1258,27 @@ export interface WrapUpView {
    * What is left, while it is parked.
    */
   left: Millis | null;
+  /**
+   * When it completes by itself at the latest, parked too (C8); nothing while the agent is on the phone, or when
+   * there is no such limit.
+   */
+  maximum: Timestamp | null;
+  /**
+   * What is left until then, while the agent is on the phone.
+   */
+  maximum_left: Millis | null;
+}
+/**
+ * A chat of another agent that this one has joined (A15, B12).
+ */
+export interface Joined {
+  guest: Guest;
+  item: Item;
+  owner: AgentId;
+  /**
+   * The owner's name as shown.
+   */
+  owner_name: string;
 }
 /**
  * One message of a chat.
@@ -802,6 +1291,7 @@ export interface Message {
    * The writer's name as shown.
    */
   name: string;
+  said: Said;
   /**
    * Its place: messages have one order (B10).
    */
@@ -835,6 +1325,14 @@ export interface QueueView {
    * The longest wait started then.
    */
   oldest: Timestamp | null;
+  /**
+   * Its opening hours are on (A12).
+   */
+  open: boolean;
+  /**
+   * Typical time between two chats taken out of the line (A13); nothing while unknown.
+   */
+  pace: Millis | null;
   queue: QueueId;
   /**
    * When the wait for a reply changes colour (B7).
@@ -845,13 +1343,47 @@ export interface QueueView {
    */
   several_codes: boolean;
   /**
+   * Its agents who are at work.
+   */
+  staff: number;
+  /**
    * Chats that can be taken, oldest first, when the queue is `pull`; at most 50.
    */
   takeable: InteractionId[];
+  today: QueueToday;
+  /**
+   * When that changes, where it is known.
+   */
+  turns_at: Timestamp | null;
   /**
    * Chats waiting, offered ones included.
    */
   waiting: number;
+}
+/**
+ * A queue's day (G1).
+ */
+export interface QueueToday {
+  /**
+   * Chats whose customer left before.
+   */
+  abandoned: number;
+  /**
+   * Chats an agent had in hand.
+   */
+  answered: number;
+  /**
+   * Chats that came.
+   */
+  came: number;
+  /**
+   * Of those, how many within the target (B17).
+   */
+  connected_in_time: number;
+  /**
+   * Chats that went elsewhere because the queue could not serve them.
+   */
+  overflowed: number;
 }
 /**
  * A log of the agent's and where it stands (D7).
@@ -878,6 +1410,127 @@ export interface LogEntry {
 export interface DeliveryEntry {
   connection: ConnectionId;
   state: LogState;
+}
+/**
+ * An agent who shares a queue with the one who looks (A15).
+ */
+export interface Colleague {
+  agent: AgentId;
+  /**
+   * Name as shown.
+   */
+  name: string;
+  /**
+   * The queues both serve.
+   */
+  queues: QueueId[];
+  status: Status;
+}
+/**
+ * What a supervisor did to an agent's work, and why (A15).
+ */
+export interface Supervised {
+  act: SupervisorAct;
+  at: Timestamp;
+  by: AgentId;
+  /**
+   * Name as shown.
+   */
+  by_name: string;
+  /**
+   * Why.
+   */
+  reason: string;
+}
+/**
+ * The whole floor, as a supervisor sees it (A15). No content.
+ */
+export interface Watched {
+  /**
+   * All agents.
+   */
+  agents: WatchedAgent[];
+  /**
+   * Open chats, oldest first; at most 1,000.
+   */
+  chats: WatchedChat[];
+  /**
+   * How many more there are.
+   */
+  more_chats: number;
+  /**
+   * All queues.
+   */
+  queues: QueueView[];
+}
+/**
+ * An agent, as a supervisor sees one (A15).
+ */
+export interface WatchedAgent {
+  agent: AgentId;
+  /**
+   * How many at most.
+   */
+  capacity: number;
+  /**
+   * Channels the agent is available on (A2).
+   */
+  channels: Channel[];
+  /**
+   * A panel is connected.
+   */
+  connected: boolean;
+  /**
+   * Units of unfinished chats, a reserved offer included.
+   */
+  load: number;
+  /**
+   * When the agent counts as lost, unless a panel comes back (A17).
+   */
+  lost_at: Timestamp | null;
+  /**
+   * Name as shown.
+   */
+  name: string;
+  presence: Presence;
+  /**
+   * Queues the agent serves.
+   */
+  queues: QueueId[];
+  /**
+   * Since when; nothing when it was so before anybody could look.
+   */
+  since: Timestamp | null;
+  status: Status;
+  /**
+   * What the agent wishes for when the active item ends.
+   */
+  wish: Presence | null;
+}
+/**
+ * An open chat, as a supervisor sees it (A15); to read it, join it.
+ */
+export interface WatchedChat {
+  /**
+   * It was flagged as abusive (C7).
+   */
+  abusive: boolean;
+  channel: Channel;
+  /**
+   * Further agents at it.
+   */
+  guests: AgentId[];
+  interaction: InteractionId;
+  place: ChatAt;
+  /**
+   * Its queue; nothing only for a call that came through none.
+   */
+  queue: QueueId | null;
+  started_at: Timestamp;
+  /**
+   * Since when the customer waits for a reply (B7).
+   */
+  unanswered_since: Timestamp | null;
 }
 /**
  * A connection as agents see its name.
@@ -918,6 +1571,43 @@ export interface ItemMessages {
   messages: Message[];
 }
 /**
+ * What a site calls the statuses (A1).
+ */
+export interface Labels {
+  /**
+   * Takes chats.
+   */
+  available: string;
+  /**
+   * Has an active chat; some say "Busy".
+   */
+  handling_chat: string;
+  /**
+   * Has an open offer.
+   */
+  offered: string;
+  /**
+   * Not at work.
+   */
+  offline: string;
+  /**
+   * At work, gets nothing.
+   */
+  on_break: string;
+  /**
+   * On a call.
+   */
+  on_call: string;
+  /**
+   * Finishes what is open.
+   */
+  stop_new: string;
+  /**
+   * Has an active wrap-up; some say "Post Processing".
+   */
+  wrap_up: string;
+}
+/**
  * The whole of what a panel shows.
  */
 export interface PanelView {
@@ -930,20 +1620,33 @@ export interface PanelView {
    */
   calls: CallCard[];
   /**
+   * Agents who share a queue with this one (A15); at most 500.
+   */
+  colleagues: Colleague[];
+  /**
    * CRM connections of the tenant.
    */
   connections: ConnectionInfo[];
   /**
+   * All queues of the tenant, to transfer to.
+   */
+  directory: QueueName[];
+  /**
    * The inbox.
    */
   items: Item[];
+  /**
+   * Chats of others the agent has joined (A15, B12).
+   */
+  joined: Joined[];
+  labels: Labels;
   /**
    * The agent's latest logs, newest first; at most 10.
    */
   logs: LogEntry[];
   me: Me;
   /**
-   * Messages of the inbox's chats, in order.
+   * Messages of the inbox's chats and of those joined, in order.
    */
   messages: ItemMessages[];
   /**
@@ -954,6 +1657,58 @@ export interface PanelView {
    * The agent's queues.
    */
   queues: QueueView[];
+  /**
+   * What holds for the agent's queues while the settings stand.
+   */
+  rules: QueueRules[];
+  /**
+   * What supervisors lately did to this agent's work, newest first; at most 10, and none from before the daemon
+   * started.
+   */
+  supervised: Supervised[];
+  /**
+   * The whole floor; only while this page watches it (A15).
+   */
+  watched: Watched | null;
+}
+/**
+ * A queue and what it is called.
+ */
+export interface QueueName {
+  /**
+   * Name as shown.
+   */
+  name: string;
+  queue: QueueId;
+}
+/**
+ * What holds for a queue as long as the settings stand.
+ */
+export interface QueueRules {
+  attachments: Attachments;
+  /**
+   * What `closing` says (B8).
+   */
+  closing: string;
+  delivery: Delivery;
+  /**
+   * What `few_minutes` says (B16).
+   */
+  few_minutes: string;
+  /**
+   * What `nudge` says to the customer (B8); empty when there is no such notice.
+   */
+  nudge: string;
+  queue: QueueId;
+  share_for: Millis;
+  targets: Targets;
+}
+/**
+ * What service is aimed at (B17). Measured, never enforced.
+ */
+export interface Targets {
+  connect: Millis;
+  reply: Millis;
 }
 /**
  * Why a command was not carried out.

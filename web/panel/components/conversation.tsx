@@ -191,7 +191,15 @@ function Messages({ item }: { item: Item }): JSX.Element {
   const waiting = unsent(state, interaction);
   const live = state.link.kind === "live";
   const lines: Line[] = [
-    ...said.map((message: Message): Line => ({ ...message, sent: "sent" })),
+    ...said
+      .filter((message) => message.text !== "")
+      .map(
+        (message: Message): Line => ({
+          ...message,
+          from: message.from === "customer" ? "customer" : "agent",
+          sent: "sent",
+        }),
+      ),
     ...waiting.map(
       (one): Line => ({
         ...one,
