@@ -176,7 +176,7 @@ impl Engine {
             return Some(call.direction);
         }
         // The one that has just ended is the last, so that looking from there finds it at once.
-        let mut ended = self.ended_calls.iter().rev().filter_map(|call| self.ended.get(call));
+        let mut ended = self.ended_calls.iter().rev().filter_map(|call| self.ended.get(call)?.as_ref());
         ended.find(|call| call.interaction == id).map(|call| call.direction)
     }
 
