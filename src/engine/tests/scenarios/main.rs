@@ -10,6 +10,7 @@
 
 mod abuse;
 mod availability;
+mod call_facts;
 mod call_interplay;
 mod call_wrap_up;
 mod calls;
