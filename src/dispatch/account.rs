@@ -510,4 +510,223 @@ mod tests {
             assert!(read(events.clone(), held, "crm").is_none());
         }
     }
+
+    fn said(n: u128, from: Side, agent: Option<AgentId>) -> Event {
+        let message = tieline_model::CommandId::new(format!("m{n}")).unwrap();
+        Event::MessageSent { interaction: interaction(), message, from, agent, text: refer(n) }
+    }
+    fn words(text: &str) -> Content {
+        Content::Message { text: text.into() }
+    }
+    fn remarks(notes: &str) -> Content {
+        Content::Remarks { remarks: Remarks { text: String::new(), notes: notes.into() } }
+    }
+    fn ben() -> AgentId {
+        "ben".parse().unwrap()
+    }
+    fn chat(previous: Option<InteractionId>) -> Event {
+        Event::ChatStarted {
+            interaction: interaction(),
+            conversation: conversation(),
+            queue: "sales".parse().unwrap(),
+            person: refer(1),
+            skills: Default::default(),
+            marks: Default::default(),
+            previous,
+            preferred: None,
+        }
+    }
+    fn offer() -> tieline_model::OfferId {
+        tieline_model::OfferId(Uuid::from_u128(5))
+    }
+    fn accepted(agent: AgentId) -> Event {
+        Event::OfferAccepted { interaction: interaction(), agent, offer: offer() }
+    }
+    fn classified(agent: AgentId, n: u128) -> Event {
+        Event::Classified {
+            interaction: interaction(),
+            agent,
+            codes: vec!["Billing".into()],
+            remarks: Some(refer(n)),
+        }
+    }
+    fn closed(outcome: Outcome) -> [Event; 2] {
+        let (interaction, conversation, agent) = (interaction(), conversation(), Some(ben()));
+        let ended = Event::ChatEnded { interaction, by: Side::Customer };
+        [
+            ended,
+            Event::InteractionClosed { interaction, outcome, conversation, agent, log: true, service: None },
+        ]
+    }
+    fn visitor() -> Content {
+        Content::Person { person: Person { name: Some("Ada".into()), ..Person::default() } }
+    }
+
+    // proves B12
+    #[test]
+    fn each_leg_keeps_its_agents_notes_under_the_one_log() {
+        let interaction = interaction();
+        let handed = Event::TransferOffered {
+            interaction,
+            from: anna(),
+            to: ben(),
+            offer: offer(),
+            deadline: START,
+            note: Some(refer(21)),
+            warm: false,
+        };
+        let taken =
+            Event::TransferAccepted { interaction, from: anna(), to: ben(), offer: offer(), warm: false };
+        let events: Vec<Event> = [chat(None), accepted(anna()), classified(anna(), 20), handed, taken]
+            .into_iter()
+            .chain([classified(ben(), 22)])
+            .chain(closed(Outcome::Answered))
+            .collect();
+        let held = [
+            (1, visitor()),
+            (20, remarks("wants a refund")),
+            (21, remarks("please check")),
+            (22, remarks("paid")),
+        ];
+        let log = read(events, &held, "crm").unwrap();
+        let at = |secs| START + Millis::secs(secs);
+        let legs: Vec<_> = log
+            .legs
+            .iter()
+            .map(|leg| {
+                (
+                    leg.agent.as_str(),
+                    leg.from,
+                    leg.until,
+                    leg.handed_with.as_str(),
+                    leg.remarks.notes.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            legs,
+            [
+                ("anna", at(2), Some(at(5)), "", "wants a refund"),
+                ("ben", at(5), Some(at(7)), "please check", "paid"),
+            ]
+        );
+        assert_eq!((log.agent, log.remarks.notes.as_str()), (Some(ben()), "paid"));
+    }
+
+    // proves B12
+    #[test]
+    fn a_transfer_that_fails_leaves_no_leg_and_no_note_behind() {
+        let interaction = interaction();
+        let handed = Event::TransferOffered {
+            interaction,
+            from: anna(),
+            to: ben(),
+            offer: offer(),
+            deadline: START,
+            note: Some(refer(21)),
+            warm: false,
+        };
+        let failed = tieline_model::event::TransferFailed::Missed;
+        let failed = Event::TransferFailed { interaction, from: anna(), to: ben(), offer: offer(), failed };
+        let events: Vec<Event> = [chat(None), accepted(anna()), handed, failed]
+            .into_iter()
+            .chain(closed(Outcome::Answered))
+            .collect();
+        let log = read(events, &[(1, visitor()), (21, remarks("please check"))], "crm").unwrap();
+        assert_eq!(log.legs.len(), 1);
+        assert_eq!((log.legs[0].agent.as_str(), log.legs[0].handed_with.as_str()), ("anna", ""));
+    }
+
+    // proves B8, B18, C7, G3, B15
+    #[test]
+    fn notices_files_scripts_abuse_and_the_earlier_chat_are_told() {
+        let (id, earlier) = (interaction(), InteractionId(Uuid::from_u128(77)));
+        let notice = tieline_model::command::Notice::Nudge;
+        let message = tieline_model::CommandId::new("f").unwrap();
+        let file = ContentRef { id: refer(30).id, chars: 8, bytes: 1_234 };
+        let events: Vec<Event> = [
+            chat(Some(earlier)),
+            accepted(ben()),
+            said(10, Side::Customer, None),
+            Event::FileSent {
+                interaction: id,
+                message,
+                from: Side::Customer,
+                agent: None,
+                file,
+                media_type: "image/png".into(),
+            },
+            Event::NoticeSent { interaction: id, notice, text: "Are you there?".into(), agent: None },
+            Event::ScriptFilled { interaction: id, agent: ben(), answers: refer(31) },
+            Event::AbuseFlagged {
+                interaction: id,
+                agent: ben(),
+                note: Some(refer(32)),
+                blocked: Default::default(),
+            },
+            Event::AbuseFlagged { interaction: id, agent: ben(), note: None, blocked: Default::default() },
+        ]
+        .into_iter()
+        .chain(closed(Outcome::Answered))
+        .collect();
+        let answers = [("order".to_owned(), "4711".to_owned())];
+        let held = [
+            (1, visitor()),
+            (10, words("Hello")),
+            (30, Content::File { name: "shot.png".into(), data: String::new() }),
+            (31, Content::Answers { answers: answers.clone().into() }),
+            (32, words("shouts")),
+        ];
+        let log = read(events, &held, "crm").unwrap();
+        let lines: Vec<_> =
+            log.transcript.iter().map(|line| (line.from, line.name.as_str(), line.text.as_str())).collect();
+        assert_eq!(
+            lines,
+            [
+                (Side::Customer, "Ada", "Hello"),
+                (Side::Customer, "Ada", "[shot.png, image/png, 1234 bytes]"),
+                (Side::System, "Sales", "Are you there?"),
+            ]
+        );
+        assert_eq!((log.answers, log.abuse.as_deref()), (answers.into(), Some("shouts")));
+        assert_eq!(log.previous, Some(earlier));
+    }
+
+    // proves A12, B20
+    #[test]
+    fn a_message_left_in_the_form_is_the_log() {
+        let interaction = interaction();
+        let to_form = Event::ChatOverflowed {
+            interaction,
+            from: "sales".parse().unwrap(),
+            to: None,
+            why: tieline_model::event::OverflowWhy::Closed,
+            deadline: Some(START),
+        };
+        let events: Vec<Event> = [chat(None), to_form, said(10, Side::Customer, None)]
+            .into_iter()
+            .chain(closed(Outcome::MessageLeft))
+            .collect();
+        let log = read(events, &[(1, visitor()), (10, words("Call me"))], "crm").unwrap();
+        assert_eq!((log.outcome, log.answered_at, log.legs.len()), (Outcome::MessageLeft, None, 0));
+        assert_eq!(log.transcript.len(), 1);
+    }
+
+    // proves B15
+    #[test]
+    fn who_comes_back_goes_on_in_the_same_leg() {
+        let id = interaction();
+        let events: Vec<Event> = [
+            chat(None),
+            accepted(ben()),
+            Event::ChatEnded { interaction: id, by: Side::Customer },
+            Event::ChatReopened { interaction: id, agent: ben() },
+        ]
+        .to_vec();
+        let open = read(events.clone(), &[(1, visitor())], "crm").unwrap();
+        assert_eq!((open.ended_at, open.legs.len(), open.legs[0].until), (None, 1, None));
+        let over: Vec<Event> = events.into_iter().chain(closed(Outcome::Answered)).collect();
+        let log = read(over, &[(1, visitor())], "crm").unwrap();
+        assert_eq!((log.ended_at, log.legs.len()), (Some(START + Millis::secs(5)), 1));
+    }
 }
