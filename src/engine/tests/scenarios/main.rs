@@ -37,6 +37,7 @@ mod service;
 mod silence;
 mod skills;
 mod soak;
+mod soundness;
 mod staff;
 mod supervisor;
 mod transfer;
