@@ -1,7 +1,7 @@
 //! Local accounts: Argon2id, off the event loop, few at a time, and as much work for a name nobody has.
 
 use super::{Error, SetupError};
-use crate::settings::{Secret, Settings};
+use crate::settings::{Secret, Tenant};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -18,8 +18,10 @@ const WAITING_MAX: usize = 64;
 /// A longer password is not hashed.
 const PASSWORD_BYTES_MAX: usize = 1_024;
 
+/// Password hashes by agent.
+pub(super) type Hashes = HashMap<(TenantId, AgentId), Arc<PasswordHash>>;
+
 pub(super) struct Accounts {
-    hashes: HashMap<(TenantId, AgentId), Arc<PasswordHash>>,
     nobody: Arc<PasswordHash>,
     turns: Arc<Semaphore>,
     seats: Arc<Semaphore>,
@@ -40,40 +42,40 @@ fn hash(password: &str) -> Result<PasswordHash, String> {
     Argon2::default().hash_password(password.as_bytes()).map_err(|e| e.to_string())
 }
 
+/// The hashes of a contact centre's agents.
+pub(super) fn hashes(tenant: &TenantId, its: &Tenant, into: &mut Hashes) -> Result<(), SetupError> {
+    for (agent, its) in &its.agents {
+        let Some(text) = &its.password_hash else { continue };
+        let bad = |_| SetupError::PasswordHash { tenant: tenant.clone(), agent: agent.clone() };
+        let parsed = PasswordHash::new(text.reveal()).map_err(bad)?;
+        into.insert((tenant.clone(), agent.clone()), Arc::new(parsed));
+    }
+    Ok(())
+}
+
 impl Accounts {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let mut hashes = HashMap::new();
-        for (tenant, its) in &settings.tenants {
-            for (agent, its) in &its.agents {
-                let Some(text) = &its.password_hash else { continue };
-                let bad = |_| SetupError::PasswordHash { tenant: tenant.clone(), agent: agent.clone() };
-                let parsed = PasswordHash::new(text.reveal()).map_err(bad)?;
-                hashes.insert((tenant.clone(), agent.clone()), Arc::new(parsed));
-            }
-        }
+    pub(super) fn new(parallel: u32) -> Self {
         let nobody = hash("nobody has this password").expect("the system has random numbers for a salt");
-        let parallel = settings.auth.parallel_checks as usize;
-        Ok(Self {
-            hashes,
+        let parallel = parallel as usize;
+        Self {
             nobody: Arc::new(nobody),
             turns: Arc::new(Semaphore::new(parallel)),
             seats: Arc::new(Semaphore::new(parallel + WAITING_MAX)),
-        })
+        }
     }
 
+    /// Whether a password is the one of this hash; without a hash it is not, and takes as long.
     pub(super) async fn check(
         &self,
-        tenant: &TenantId,
-        agent: &AgentId,
+        known: Option<Arc<PasswordHash>>,
         password: Secret,
     ) -> Result<bool, Error> {
         let _seat = self.seats.try_acquire().map_err(|_| Error::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned();
         let turn = tokio::time::timeout(TURN_WITHIN, turn).await.map_err(|_| Error::Busy)?;
         let turn = turn.expect("the semaphore is never closed");
-        let known = self.hashes.get(&(tenant.clone(), agent.clone()));
         let exists = known.is_some();
-        let hash = Arc::clone(known.unwrap_or(&self.nobody));
+        let hash = known.unwrap_or_else(|| Arc::clone(&self.nobody));
         // The turn goes along: a caller who hangs up does not free it while the work goes on.
         let check = tokio::task::spawn_blocking(move || {
             let _turn = turn;

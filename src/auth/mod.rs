@@ -13,13 +13,13 @@ pub use accounts::hash_password;
 pub use throttle::{Network, Rate, Throttle};
 pub use token::{AgentPass, CustomerPass, Issued, Role, Tokens};
 
-use crate::settings::{self, Secret, Settings};
-use accounts::Accounts;
+use crate::settings::{self, Secret, Settings, Tenant};
+use accounts::{Accounts, Hashes};
 use issuer::Issuers;
 use keys::Keys;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tieline_model::{AgentId, Clock, CommandId, ConversationId, InteractionId, TenantId};
 
 /// Why somebody may not come in. The texts say nothing that an outsider could learn from.
@@ -76,7 +76,14 @@ pub struct Auth {
     by_address: Throttle<Network>,
     by_agent: Throttle<(TenantId, AgentId)>,
     by_both: Throttle<(TenantId, AgentId, Network)>,
+    people: RwLock<Arc<People>>,
+}
+
+/// Who can sign in. A reload exchanges all of them at once.
+#[derive(Default)]
+pub struct People {
     agents: HashMap<(TenantId, AgentId), Known>,
+    hashes: Hashes,
 }
 
 struct Known {
@@ -117,14 +124,6 @@ impl Auth {
     pub fn new(settings: &Settings, key: &[u8; 32], clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let auth = &settings.auth;
         let keys = Keys::new(key);
-        let mut agents = HashMap::new();
-        for (tenant, its) in &settings.tenants {
-            for (agent, its) in &its.agents {
-                let role = if its.supervisor { Role::Supervisor } else { Role::Agent };
-                let name = its.name.clone().unwrap_or_else(|| agent.to_string());
-                agents.insert((tenant.clone(), agent.clone()), Known { name, role });
-            }
-        }
         let producers = auth.producers.iter().filter_map(|(name, its)| {
             let token = its.token.as_ref().map(Secret::reveal)?;
             Some((keys.fingerprint(token), Producer { name: name.clone(), tenant: its.tenant.clone() }))
@@ -132,15 +131,43 @@ impl Auth {
         Ok(Self {
             producers: producers.collect(),
             tokens: Tokens::new(&keys, auth, Arc::clone(&clock)),
-            accounts: Accounts::new(settings)?,
+            accounts: Accounts::new(auth.parallel_checks),
             issuers: Issuers::new(&auth.issuers, auth.leeway)?,
             by_address: Throttle::new(Rate::per_minute(auth.sign_ins_per_minute)),
             by_both: Throttle::new(Rate::per_minute(auth.failures_per_agent)),
             by_agent: Throttle::new(Rate::per_minute(auth.failures_per_agent.saturating_mul(ALL_ADDRESSES))),
             keys,
             clock,
-            agents,
+            people: RwLock::new(Arc::new(Self::people(&settings.tenants)?)),
         })
+    }
+
+    /// Who can sign in, by checked settings.
+    ///
+    /// # Errors
+    /// A hash is not what its algorithm needs.
+    pub fn people<'a>(
+        tenants: impl IntoIterator<Item = (&'a TenantId, &'a Tenant)>,
+    ) -> Result<People, SetupError> {
+        let mut people = People::default();
+        for (tenant, its) in tenants {
+            accounts::hashes(tenant, its, &mut people.hashes)?;
+            for (agent, its) in &its.agents {
+                let role = if its.supervisor { Role::Supervisor } else { Role::Agent };
+                let name = its.name.clone().unwrap_or_else(|| agent.to_string());
+                people.agents.insert((tenant.clone(), agent.clone()), Known { name, role });
+            }
+        }
+        Ok(people)
+    }
+
+    /// From now on these can sign in. Tokens that were given out stay good for those who are still among them.
+    pub fn exchange(&self, people: People) {
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(people);
+    }
+
+    fn who(&self) -> Arc<People> {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes and checks tokens.
@@ -169,7 +196,8 @@ impl Auth {
         if !self.by_both.would_take(&one, now) || !self.by_agent.would_take(&all, now) {
             return Err(Error::TooOften);
         }
-        let good = self.accounts.check(tenant, agent, password).await?;
+        let hash = self.who().hashes.get(&(tenant.clone(), agent.clone())).cloned();
+        let good = self.accounts.check(hash, password).await?;
         if !good {
             // Tries count when they fail: several at once may all have passed the question above.
             let both = self.by_both.take(one, now);
@@ -199,7 +227,8 @@ impl Auth {
 
     fn admit(&self, tenant: &TenantId, agent: &AgentId) -> Result<SignedInAgent, Error> {
         let key = (tenant.clone(), agent.clone());
-        let known = self.agents.get(&key).ok_or(Error::BadToken)?;
+        let people = self.who();
+        let known = people.agents.get(&key).ok_or(Error::BadToken)?;
         let issued = self.tokens.agent(tenant, agent, known.role);
         Ok(SignedInAgent { issued, agent: agent.clone(), name: known.name.clone() })
     }
@@ -207,7 +236,7 @@ impl Auth {
     /// Whether the settings (still) know the agent.
     #[must_use]
     pub fn knows(&self, tenant: &TenantId, agent: &AgentId) -> bool {
-        self.agents.contains_key(&(tenant.clone(), agent.clone()))
+        self.who().agents.contains_key(&(tenant.clone(), agent.clone()))
     }
 
     /// Who a producer's bearer token belongs to.

@@ -1,5 +1,6 @@
 //! What the CLI may ask of the running daemon, and what an event posted over HTTP means.
 
+use super::reload::Reload;
 use crate::auth::Producer;
 use crate::bus;
 use crate::http::{Admin, Intake};
@@ -30,6 +31,7 @@ pub(super) struct Verbs {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     tenants: Vec<TenantId>,
+    reload: Arc<Reload>,
 }
 
 #[derive(Deserialize)]
@@ -41,8 +43,13 @@ struct Which {
 }
 
 impl Verbs {
-    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, tenants: Vec<TenantId>) -> Self {
-        Self { store, clock, tenants }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        tenants: Vec<TenantId>,
+        reload: Arc<Reload>,
+    ) -> Self {
+        Self { store, clock, tenants, reload }
     }
 
     async fn list(&self) -> Result<Value, Refusal> {
@@ -90,10 +97,12 @@ impl Admin for Verbs {
         match verb {
             "dead-letters-list" => self.list().await,
             "dead-letters-retry" => self.retry(arguments).await,
+            "reload" => self.reload.reload().await,
             other => {
                 let other: String = other.chars().take(40).collect();
-                let message =
-                    format!("there is no verb `{other}`; there are dead-letters-list and dead-letters-retry");
+                let message = format!(
+                    "there is no verb `{other}`; there are dead-letters-list, dead-letters-retry and reload"
+                );
                 Err(Refusal::new(Code::NotFound, message))
             }
         }

@@ -5,6 +5,7 @@ use crate::settings::{self, Settings};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::io::{BufRead, IsTerminal};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,6 +57,14 @@ enum Verb {
         #[command(subcommand)]
         verb: DeadLetters,
     },
+    /// Tells the running daemon to read its settings anew, and says what changes now and what at the next start.
+    Reload {
+        #[command(flatten)]
+        file: File,
+        /// Where the daemon's admin listener is, if the settings were changed in this too.
+        #[arg(long)]
+        admin: Option<SocketAddr>,
+    },
     /// Reads a password from standard input and prints what `password_hash` wants.
     HashPassword,
     /// Prints the JSON Schema of the settings.
@@ -86,7 +95,11 @@ struct File {
 
 impl File {
     fn load(&self) -> anyhow::Result<Settings> {
-        Ok(settings::load(self.settings.as_deref(), settings::from_env())?)
+        Ok(self.read()?)
+    }
+
+    fn read(&self) -> Result<Settings, settings::Error> {
+        settings::load(self.settings.as_deref(), settings::from_env())
     }
 }
 
@@ -107,7 +120,7 @@ impl Cli {
         match self.verb {
             Verb::Run { file, log } => {
                 let settings = file.load()?;
-                run(settings, log)
+                run(settings, file, log)
             }
             Verb::Health { file } => runtime()?.block_on(super::health::health(&file.load()?)),
             Verb::Demo(args) => {
@@ -120,6 +133,7 @@ impl Cli {
             Verb::Check { file } => check(&file.load()?),
             Verb::Doctor { file } => runtime()?.block_on(super::doctor::doctor(&file.load()?)),
             Verb::DeadLetters { file, verb } => runtime()?.block_on(dead_letters(&file.load()?, verb)),
+            Verb::Reload { file, admin } => runtime()?.block_on(reload(&file.load()?, admin)),
             Verb::HashPassword => hash_password(),
             Verb::Schema => {
                 println!("{:#}", settings::schema());
@@ -129,14 +143,14 @@ impl Cli {
     }
 }
 
-fn run(settings: Settings, log: Format) -> anyhow::Result<()> {
+fn run(settings: Settings, file: File, log: Format) -> anyhow::Result<()> {
     super::install_crypto();
     let runtime = runtime()?;
     let traces = {
         let _inside = runtime.enter();
         telemetry::start(log, &settings.telemetry)?
     };
-    let ended = runtime.block_on(super::run(settings));
+    let ended = runtime.block_on(super::run(settings, move || file.read()));
     if !super::exit::in_a_hurry(&ended) {
         runtime.block_on(async {
             let sent = tokio::task::spawn_blocking(|| traces.finish());
@@ -157,11 +171,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     super::install_crypto();
     let clock: std::sync::Arc<dyn tieline_model::Clock> =
         std::sync::Arc::new(super::clock::SystemClock::start());
-    for tenant in settings.tenants.values() {
-        for (id, connection) in &tenant.connections {
-            super::connectors::build(id, connection, tenant, &clock).context(super::exit::WrongSettings)?;
-        }
-    }
+    super::connectors::check(settings, &clock).context(super::exit::WrongSettings)?;
     let tenants = settings.tenants.len();
     let connections: usize = settings.tenants.values().map(|t| t.connections.len()).sum();
     println!(
@@ -192,9 +202,40 @@ async fn dead_letters(settings: &Settings, verb: DeadLetters) -> anyhow::Result<
             ("dead-letters-retry", which)
         }
     };
-    let address = settings.http.admin_listen;
-    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build()?;
-    let answer = client.post(format!("http://{address}/admin/{name}")).json(&arguments).send().await;
+    let body = ask(settings.http.admin_listen, name, &arguments).await?;
+    match body.as_array() {
+        Some(letters) => letters.iter().for_each(|letter| println!("{letter}")),
+        None => println!("{body}"),
+    }
+    Ok(())
+}
+
+/// The file is looked at here first, so that what is wrong with it is said even where no daemon runs.
+async fn reload(settings: &Settings, admin: Option<SocketAddr>) -> anyhow::Result<()> {
+    super::install_crypto();
+    let address = admin.unwrap_or(settings.http.admin_listen);
+    let report = ask(address, "reload", &serde_json::json!({})).await?;
+    let keys = |part: &str| -> Vec<String> {
+        let keys = report[part].as_array().into_iter().flatten();
+        keys.filter_map(|key| key.as_str()).map(str::to_owned).collect()
+    };
+    let (changed, later) = (keys("changed"), keys("at_next_start"));
+    if changed.is_empty() {
+        println!("Nothing that a running daemon can change is different.");
+    }
+    changed.iter().for_each(|key| println!("changed: {key}"));
+    later.iter().for_each(|key| println!("takes effect at the next start: {key}"));
+    Ok(())
+}
+
+/// Asks the running daemon over its admin listener.
+async fn ask(
+    address: SocketAddr,
+    verb: &str,
+    arguments: &serde_json::Value,
+) -> anyhow::Result<serde_json::Value> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+    let answer = client.post(format!("http://{address}/admin/{verb}")).json(arguments).send().await;
     let answer = answer
         .with_context(|| format!("no daemon answers on `http.admin_listen` ({address}); is it running?"))?;
     let good = answer.status().is_success();
@@ -202,9 +243,5 @@ async fn dead_letters(settings: &Settings, verb: DeadLetters) -> anyhow::Result<
     if !good {
         anyhow::bail!("{}", body["message"].as_str().unwrap_or("the daemon refused"));
     }
-    match body.as_array() {
-        Some(letters) => letters.iter().for_each(|letter| println!("{letter}")),
-        None => println!("{body}"),
-    }
-    Ok(())
+    Ok(body)
 }

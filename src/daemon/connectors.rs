@@ -1,6 +1,6 @@
 //! Which connector a connection's settings ask for.
 
-use crate::settings::{Connection, Tenant};
+use crate::settings::{Connection, Settings, Tenant};
 use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,6 +13,19 @@ use tieline_model::{Clock, ConnectionId};
 /// Dataverse works up to two minutes on a write, and giving up earlier would not stop it; how long dispatch waits is
 /// `dispatch.operation_within`.
 const DATAVERSE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Builds every connector, without asking anything over the network, and throws it away.
+///
+/// # Errors
+/// As [`build`], for the first that will not do.
+pub(super) fn check(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
+    for tenant in settings.tenants.values() {
+        for (id, connection) in &tenant.connections {
+            build(id, connection, tenant, clock)?;
+        }
+    }
+    Ok(())
+}
 
 /// Builds the connector of one connection.
 ///

@@ -2,6 +2,7 @@
 //! every other.
 
 mod admin;
+mod calendar;
 pub mod cli;
 pub mod clock;
 mod connectors;
@@ -14,20 +15,22 @@ mod machine;
 mod measured;
 mod metrics;
 mod notify;
+mod reload;
 mod telemetry;
 
 use crate::auth::Auth;
 use crate::bus::{self, Seal};
 use crate::dispatch::{self, Lane, Pop, Pops, Shown};
-use crate::drive::{Drive, Observer};
+use crate::drive::{Drive, InForce, Observer};
 use crate::http::{self, Edge, Hub, Readiness, Source};
 use crate::journal::{MasterKey, NewContent, Recorded, Sqlite, Store};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Live, Settings, Tenant};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tieline_engine::Engine;
-use tieline_model::{Clock, TenantId};
+use tieline_model::{Clock, TenantId, Timestamp};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +41,15 @@ pub fn install_crypto() {
 }
 
 /// Runs the daemon until SIGTERM or Ctrl-C, then lets it finish for `daemon.drain_within`; a second signal ends it at
-/// once.
+/// once. On SIGHUP it gets its settings from `reread`.
 ///
 /// # Errors
 /// What keeps it from starting, or what made it stop: a journal lost to another process or to its disk; or somebody in
 /// a hurry.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+pub async fn run(
+    settings: Settings,
+    reread: impl Fn() -> Result<Settings, settings::Error> + Send + Sync + 'static,
+) -> anyhow::Result<()> {
     install_crypto();
     let settings = Arc::new(settings);
     let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::start());
@@ -51,11 +57,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let hub = Hub::new(store.clone());
     let readiness = Readiness::default();
     let observer = Box::new(Watch { hub: hub.observer(), readiness: readiness.clone() });
-    let tenants = settings.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.policy())).collect();
+    let now = clock.now();
+    let tenants = settings.tenants.iter().map(|(id, tenant)| (id.clone(), in_force(tenant, now))).collect();
     let (drive, handle) = Drive::open(store.clone(), clock.clone(), observer, tenants, rand::random).await?;
-    let core = Core { settings, clock, store, hub, handle, readiness };
+    let key = settings::read_or_make_key(&settings.auth.key_file)?;
+    let auth = Arc::new(Auth::new(&settings, &key, clock.clone())?);
+    let live = Arc::new(Live::new(settings.as_ref().clone()));
+    let core = Core { settings, live, auth, clock, store, hub, handle, readiness };
+    let reload = Arc::new(core.reload(Arc::new(reread)));
 
-    let key = settings::read_or_make_key(&core.settings.auth.key_file)?;
     let intake = bus::Intake::new(countries(&core.settings));
     let bus = start_bus(&core, intake.clone(), &key);
     let operations = measured::Operations::default();
@@ -67,14 +77,18 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         metrics::of_bus(bus.meter()),
     ];
     let impaired = impaired(bus.meter(), lanes.clone());
-    let edge = edge(&core, intake, &key, metrics, impaired).await?;
+    let edge = edge(&core, intake, reload.clone(), metrics, impaired).await?;
     say_where(&edge)?;
 
     let mut signals = drain::Signals::listen()?;
+    let hangup = signal(SignalKind::hangup())?;
     let drain_within = core.settings.daemon.drain_within.std();
-    let live = notify::live(core.handle.clone(), core.readiness.clone(), bus.meter());
+    let living = notify::live(core.handle.clone(), core.readiness.clone(), bus.meter());
+    let mut at_hand = JoinSet::new();
+    at_hand.spawn(calendar::keep(core.live, core.handle.clone(), core.clock));
     let mut parts = start(core.handle, drive, edge, lanes, bus)?;
-    let living = tokio::spawn(live);
+    at_hand.spawn(reload::on(hangup, reload));
+    at_hand.spawn(living);
     let outcome = tokio::select! {
         _ = signals.next() => Ok(()),
         ended = parts.ended() => ended,
@@ -84,7 +98,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         drained = parts.drain(drain_within) => drained,
         hurried = signals.next() => Err(hurried.into()),
     };
-    living.abort();
+    at_hand.abort_all();
     outcome.and(drained)
 }
 
@@ -123,12 +137,34 @@ fn start(
 
 /// What the rooms are wired from.
 struct Core {
+    /// As they were at the start.
     settings: Arc<Settings>,
+    /// As they are now.
+    live: Arc<Live>,
+    auth: Arc<Auth>,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
     hub: Hub,
     handle: crate::drive::Handle,
     readiness: Readiness,
+}
+
+impl Core {
+    fn reload(&self, reread: reload::Reread) -> reload::Reload {
+        reload::Reload {
+            reread,
+            started: self.settings.clone(),
+            live: self.live.clone(),
+            auth: self.auth.clone(),
+            engines: self.handle.clone(),
+            clock: self.clock.clone(),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+fn in_force(tenant: &Tenant, now: Timestamp) -> InForce {
+    InForce { policy: tenant.policy(), hours: Some(tenant.open_hours(now)), day: Some(tenant.day(now).0) }
 }
 
 fn start_bus(core: &Core, intake: bus::Intake, key: &[u8; 32]) -> bus::Running {
@@ -145,14 +181,14 @@ fn start_bus(core: &Core, intake: bus::Intake, key: &[u8; 32]) -> bus::Running {
 async fn edge(
     core: &Core,
     intake: bus::Intake,
-    key: &[u8; 32],
+    reload: Arc<reload::Reload>,
     metrics: Vec<Source>,
     impaired: http::Impaired,
 ) -> anyhow::Result<Edge> {
-    let verbs = admin::Verbs::new(core.store.clone(), core.clock.clone(), core.handle.tenants());
+    let verbs = admin::Verbs::new(core.store.clone(), core.clock.clone(), core.handle.tenants(), reload);
     let edge = Edge::bind(crate::http::Parts {
-        settings: core.settings.clone(),
-        auth: Arc::new(Auth::new(&core.settings, key, core.clock.clone())?),
+        settings: core.live.clone(),
+        auth: core.auth.clone(),
         drive: core.handle.clone(),
         hub: core.hub.clone(),
         clock: core.clock.clone(),

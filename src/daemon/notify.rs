@@ -4,7 +4,7 @@
 use crate::bus::Meter;
 use crate::drive::Handle;
 use crate::http::Readiness;
-use sd_notify::NotifyState::{self, ExtendTimeoutUsec, Ready, Status, Stopping, Watchdog};
+use sd_notify::NotifyState::{self, ExtendTimeoutUsec, Ready, Reloading, Status, Stopping, Watchdog};
 use std::time::Duration;
 
 /// How often the status line is brought up to date where there is no watchdog.
@@ -16,6 +16,20 @@ const AND_THEN: Duration = Duration::from_secs(5);
 pub(super) fn stopping(within: Duration) {
     let micros = u32::try_from((within + AND_THEN).as_micros()).unwrap_or(u32::MAX);
     tell(&[Stopping, ExtendTimeoutUsec(micros), Status("stopping: finishing what is in flight")]);
+}
+
+/// Says that settings are being read anew. The manager wants the monotonic time with it, to tell a late word from one
+/// about this reload.
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[Reloading, now]),
+        Err(error) => tracing::debug!(%error, "the service manager is not told of the reload"),
+    }
+}
+
+/// Says that settings have been read anew, or stay as they were.
+pub(super) fn reloaded() {
+    tell(&[Ready]);
 }
 
 /// Says that the daemon is ready, and from then on how it does and that it lives. Alive means that the owner of the

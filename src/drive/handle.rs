@@ -115,14 +115,24 @@ impl Handle {
     pub async fn drain(&self) -> Result<(), Refusal> {
         self.mail.send(Mail::HandOutNothing).await.map_err(|_| stopping())?;
         for tenant in self.heads.keys() {
-            let id = CommandId::new(Uuid::new_v4().to_string()).expect("a UUID is printable ASCII");
-            let command = Command { id, by: Actor::Daemon, wish: Wish::Drain };
-            let request = Box::new(Request::new(tenant.clone(), command));
-            let (answer, answered) = oneshot::channel();
-            self.mail.send(Mail::Submit(request, answer)).await.map_err(|_| stopping())?;
-            answered.await.map_err(|_| stopping())??;
+            self.own(tenant, Wish::Drain).await?;
         }
         Ok(())
+    }
+
+    /// A wish of the daemon's own. It waits for room in the mailbox, so it is never refused as busy.
+    ///
+    /// # Errors
+    /// The engine's refusal; `unavailable` when the journal takes no commits or the daemon is stopping.
+    pub async fn own(&self, tenant: &TenantId, wish: Wish) -> Result<Done, Refusal> {
+        if !self.heads.contains_key(tenant) {
+            return Err(no_tenant());
+        }
+        let id = CommandId::new(Uuid::new_v4().to_string()).expect("a UUID is printable ASCII");
+        let request = Request::new(tenant.clone(), Command { id, by: Actor::Daemon, wish });
+        let (answer, answered) = oneshot::channel();
+        self.mail.send(Mail::Submit(Box::new(request), answer)).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
     }
 
     /// The head of a tenant's journal; moves after each commit.

@@ -18,7 +18,7 @@ use crate::journal::{self, NewContent, Recorded};
 pub use handle::Handle;
 pub use measure::{content, person};
 pub use meter::Meter;
-pub use run::{Drive, Error, Stopped};
+pub use run::{Drive, Error, InForce, Stopped};
 use tieline_engine::Engine;
 use tieline_model::{Command, ConversationId, Seq, TenantId};
 

@@ -9,8 +9,11 @@ use crate::journal::{self, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tieline_model::command::Open;
 use tieline_model::policy::TenantPolicy;
-use tieline_model::{Actor, Clock, Code, Command, CommandId, Refusal, Seq, TenantId, Timestamp, Wish};
+use tieline_model::{
+    Actor, Clock, Code, Command, CommandId, Refusal, ScheduleId, Seq, TenantId, Timestamp, Wish,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that may wait to be decided; one more is refused as `busy`.
@@ -28,6 +31,23 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 #[error("the engines stopped: {0}")]
 pub struct Stopped(pub journal::Error);
+
+/// What is in force for a tenant from the beginning.
+#[derive(Debug, Clone, Default)]
+pub struct InForce {
+    /// Its policy.
+    pub policy: TenantPolicy,
+    /// Its opening hours; `None` leaves those the journal has.
+    pub hours: Option<BTreeMap<ScheduleId, Vec<Open>>>,
+    /// What day it is there; `None` leaves the one the journal has.
+    pub day: Option<String>,
+}
+
+impl From<TenantPolicy> for InForce {
+    fn from(policy: TenantPolicy) -> Self {
+        Self { policy, ..Self::default() }
+    }
+}
 
 /// The owner of the engines.
 pub struct Drive {
@@ -50,11 +70,11 @@ impl Drive {
     ///
     /// # Errors
     /// A journal that cannot be read or written, or settings that the engine refuses.
-    pub async fn open(
+    pub async fn open<T: Into<InForce>>(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         observer: Box<dyn Observer>,
-        tenants: BTreeMap<TenantId, TenantPolicy>,
+        tenants: BTreeMap<TenantId, T>,
         mut seed: impl FnMut() -> u64,
     ) -> Result<(Self, Handle), Error> {
         let (sender, mail) = mpsc::channel(MAILBOX_MAX);
@@ -70,15 +90,15 @@ impl Drive {
             mail,
             heartbeat_at,
         };
-        for (id, policy) in tenants {
-            drive.open_tenant(&id, policy, seed()).await?;
+        for (id, its) in tenants {
+            drive.open_tenant(&id, its.into(), seed()).await?;
         }
         let heads = drive.tenants.iter().map(|(id, t)| (id.clone(), t.head.subscribe())).collect();
         let meter = drive.meter.clone();
         Ok((drive, Handle { mail: sender, heads: Arc::new(heads), meter }))
     }
 
-    async fn open_tenant(&mut self, id: &TenantId, policy: TenantPolicy, seed: u64) -> Result<(), Error> {
+    async fn open_tenant(&mut self, id: &TenantId, its: InForce, seed: u64) -> Result<(), Error> {
         let opened = self.store.open(id).await?;
         let (engine, snapshot_at) = tenant::load(self.store.as_ref(), id, opened.snapshot).await?;
         self.clock.not_before(engine.now().max(opened.alive_at.unwrap_or_default()));
@@ -96,7 +116,14 @@ impl Drive {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.daemon_wish(id, Wish::Configure { policy: Box::new(policy) }).await?;
+        // Hours come first: a queue whose schedule the engine did not know would be closed.
+        if let Some(hours) = its.hours {
+            self.daemon_wish(id, Wish::SetHours { hours }).await?;
+        }
+        self.daemon_wish(id, Wish::Configure { policy: Box::new(its.policy) }).await?;
+        if let Some(day) = its.day {
+            self.daemon_wish(id, Wish::BeginDay { day }).await?;
+        }
         if let Some(tenant) = self.tenants.get(id) {
             self.observer.reloaded(id, &tenant.engine);
         }

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tieline_model::envelope::Envelope;
 use tieline_model::live::{ChatStarted, SignIn, SignedIn, StartChat};
 use tieline_model::{Actor, Code, Refusal, TenantId, Wish};
@@ -89,7 +90,7 @@ pub(super) async fn start_chat(
 async fn begin(
     app: &Shared,
     tenant: TenantId,
-    its: &Tenant,
+    its: Arc<Tenant>,
     wanted: StartChat,
 ) -> Result<ChatStarted, Answer> {
     if wanted.id.as_str().len() < CHAT_ID_CHARS_MIN {
@@ -187,9 +188,9 @@ pub(super) async fn admin(
 }
 
 /// A tenant of the settings by the word in the address.
-pub(super) fn find<'a>(app: &'a Shared, tenant: &str) -> Result<(TenantId, &'a Tenant), Answer> {
+pub(super) fn find(app: &Shared, tenant: &str) -> Result<(TenantId, Arc<Tenant>), Answer> {
     let id = TenantId::new(tenant).map_err(|_| Answer::no_tenant())?;
-    let its = app.parts.settings.tenants.get(&id).ok_or_else(Answer::no_tenant)?;
+    let its = app.parts.settings.tenant(&id).ok_or_else(Answer::no_tenant)?;
     Ok((id, its))
 }
 

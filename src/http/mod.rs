@@ -33,7 +33,7 @@ pub use pops::{Pop, Shown};
 
 use crate::auth::{Auth, Network, Producer, Rate, Throttle};
 use crate::drive;
-use crate::settings::Settings;
+use crate::settings::Live;
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::{any, get, post};
@@ -61,8 +61,8 @@ pub trait Admin: Send + Sync {
 
 /// What the edge is made from.
 pub struct Parts {
-    /// The whole of the settings.
-    pub settings: Arc<Settings>,
+    /// The settings: what stands, and the contact centres as they are now.
+    pub settings: Arc<Live>,
     /// The doorkeeper.
     pub auth: Arc<Auth>,
     /// The engines.

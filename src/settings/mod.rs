@@ -6,11 +6,13 @@
 
 mod auth;
 mod bus;
+mod changes;
 mod daemon;
 mod dispatch;
 mod hours;
 mod http;
 mod journal;
+mod live;
 mod load;
 mod presence;
 mod problem;
@@ -21,11 +23,13 @@ mod tenant;
 
 pub use auth::{Algorithm, Auth, Issuer, Producer};
 pub use bus::{Bus, BusKind};
+pub use changes::Changes;
 pub use daemon::Daemon;
 pub use dispatch::Dispatch;
 pub use hours::{Day, Schedule, Stretch};
 pub use http::Http;
 pub use journal::Journal;
+pub use live::{Live, Tenants};
 pub use load::{Error, from_env, load, load_text, read_or_make_key, schema};
 pub use presence::{LabelsSettings, LeaseSettings};
 pub use problem::{Problem, Problems};

@@ -11,7 +11,7 @@ use tieline::auth::{Auth, Producer};
 use tieline::drive::{Drive, Handle, Request};
 use tieline::http::{Edge, Hub, Parts, Readiness};
 use tieline::journal::{MemoryStore, Store};
-use tieline::settings::{self, Secret};
+use tieline::settings::{self, Live, Secret};
 use tieline_model::command::CallFact;
 use tieline_model::envelope::Envelope;
 use tieline_model::{
@@ -74,7 +74,7 @@ pub(crate) async fn world(more: &str) -> World {
     );
     let env = [("TIELINE__HTTP__LISTEN", "127.0.0.1:0"), ("TIELINE__HTTP__ADMIN_LISTEN", "127.0.0.1:0")];
     let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let settings = Arc::new(settings::load_text(&text, HashMap::from(env)).unwrap());
+    let settings = settings::load_text(&text, HashMap::from(env)).unwrap();
     let clock = Arc::new(TestClock { started: Instant::now(), moved: AtomicI64::new(0) });
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let hub = Hub::new(Arc::clone(&store));
@@ -85,7 +85,7 @@ pub(crate) async fn world(more: &str) -> World {
     tokio::spawn(engines.run(std::future::pending()));
     let auth = Arc::new(Auth::new(&settings, &[7; 32], time.clone()).unwrap());
     let parts = Parts {
-        settings,
+        settings: Arc::new(Live::new(settings)),
         auth: Arc::clone(&auth),
         drive: drive.clone(),
         hub: hub.clone(),

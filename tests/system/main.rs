@@ -10,6 +10,7 @@ mod doctor;
 mod drain;
 mod kill;
 mod panel;
+mod reload;
 mod several;
 mod talk;
 mod telemetry;

@@ -62,10 +62,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         crms: &crms,
     };
     let text = demo.toml();
-    write_private(&home.path().join("tieline.toml"), &text)?;
-    let settings = crate::settings::load_text(&text, std::collections::HashMap::new())?;
+    let file = home.path().join("tieline.toml");
+    write_private(&file, &text)?;
+    let read = move || crate::settings::load(Some(&file), std::collections::HashMap::new());
+    let settings = read()?;
     let ready = addresses(&demo);
-    let daemon = super::run(settings);
+    let daemon = super::run(settings, read);
     tokio::pin!(daemon);
     tokio::select! {
         ended = &mut daemon => return ended,
