@@ -201,3 +201,68 @@ fn a_customer_who_leaves_takes_the_offer_along() {
     c.anna().cannot(Code::NotFound, |anna| anna.accepts_offer(offer));
     assert_eq!(c.presence("anna"), Presence::Available);
 }
+
+// proves A10
+#[test]
+fn a_call_that_is_answered_or_dialled_withdraws_the_offer_too_and_is_no_miss() {
+    for dialled in [false, true] {
+        let mut c = Centre::new();
+        c.customer(1).starts();
+        c.happened();
+        if dialled {
+            c.call("c1").dialled_by("anna");
+        } else {
+            c.call("c1").answered_by("anna");
+        }
+        assert_eq!(c.happened()[0], "#1 withdrawn from anna (Call)");
+        assert_eq!(c.presence("anna"), Presence::Available);
+        assert_eq!(c.engine.agent(&agent("anna")).unwrap().today.missed, 0);
+        c.ben().accepts();
+    }
+}
+
+// proves A6
+#[test]
+fn permission_to_reject_counts_when_the_reject_comes_and_for_transfers_too() {
+    let mut c = Centre::new();
+    c.customer(1).starts();
+    let mut policy = c.policy();
+    of(&mut policy, "anna").may_reject = false;
+    c.configures(policy);
+    let refusal = c.anna().cannot(Code::NotPermitted, |anna| anna.rejects());
+    assert_eq!(refusal.message, "your role does not allow rejecting; accept the chat or let it pass");
+    c.customer(2).starts();
+    c.ben().accepts();
+    c.customer(1).ends(1);
+    c.ben().transfers_to(2, "anna");
+    let offer = c.seen(2).transfer.as_ref().unwrap().offer.id;
+    c.anna().cannot(Code::NotPermitted, |anna| anna.rejects_offer(offer));
+    c.anna().accepts_offer(offer);
+}
+
+// proves A14, D1
+#[test]
+fn what_a_crm_found_stands_beside_the_offer_before_it_is_accepted() {
+    let mut c = Centre::new();
+    c.customer(1).starts();
+    let connection = tieline_model::ConnectionId::new("crm").unwrap();
+    let contact = tieline_model::crm::Record { object: "Contact".to_owned(), id: "003".parse().unwrap() };
+    let result =
+        tieline_model::crm::LookupResult::Found { count: 1, contact: Some(contact.clone()), case: None };
+    let by = tieline_model::Actor::Connection { connection: connection.clone() };
+    let matches = Some(text(4));
+    c.does(
+        by,
+        tieline_model::Wish::ReportLookup {
+            interaction: chat(1),
+            connection: connection.clone(),
+            result,
+            matches,
+        },
+    );
+    let offered = c.seen(1);
+    assert!(matches!(offered.stage, Stage::Offered(_)));
+    assert_eq!(offered.found[&connection].contact(), Some(&contact));
+    c.anna().accepts();
+    assert_eq!(c.seen(1).found[&connection].contact(), Some(&contact), "and goes along");
+}
