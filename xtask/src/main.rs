@@ -1,6 +1,7 @@
 //! The project's own commands (`cargo xtask …`). One file per command; this one only chooses.
 
 mod asyncapi;
+mod bench;
 mod debian;
 mod demo;
 mod libraries;
@@ -37,6 +38,8 @@ enum Task {
     Rules(rules::Args),
     /// Makes the Debian package, from a release build unless a program is named.
     Package(package::Args),
+    /// Measures, and draws how the engine's costs grow with the size of a contact centre.
+    Bench(bench::Args),
     /// Builds the panel and the widget, which the daemon serves.
     Web,
     /// Writes the generated files under `schemas/`; with `--check`, only says which are stale.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(&args),
         Task::Rules(args) => rules::run(&args),
         Task::Package(args) => package::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Web => pages::build(),
         Task::Schema(args) => schema::run(&args),
     };
