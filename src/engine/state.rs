@@ -143,7 +143,7 @@ pub struct AgentDay {
     pub rejected: u32,
     /// Offers and unopened chats missed.
     pub missed: u32,
-    /// Chats handed on to others.
+    /// Chats and calls handed on to others.
     pub transferred: u32,
     /// Customer messages answered.
     pub replies: u32,

@@ -468,3 +468,88 @@ fn the_hard_maximum_stands_still_on_the_phone_and_goes_on_from_there() {
     c.after_ms(1);
     assert_eq!(c.happened()[0], "c1 completed by Maximum");
 }
+
+// proves E5
+#[test]
+fn who_is_offline_and_talks_all_the_same_has_wrap_up_that_ends_by_itself() {
+    let mut c = centre(|_| {});
+    c.anna().goes(Presence::Offline);
+    c.call("c1").answered_by("anna");
+    c.call("c1").ends();
+    assert_eq!(c.status("anna"), Status::WrapUp);
+    assert_eq!(c.presence("anna"), Presence::Offline, "calls do not touch presence");
+    c.after(60);
+    assert_eq!(c.status("anna"), Status::Present { presence: Presence::Offline });
+}
+
+// proves E5, A15
+#[test]
+fn who_is_sent_away_during_a_call_loses_what_was_in_hand_and_not_the_call() {
+    let mut c = centre(|_| {});
+    c.customer(1).starts();
+    c.anna().accepts();
+    c.call("c1").answered_by("anna");
+    c.customer(1).ends(1);
+    let act = SupervisorAct::SetPresence { agent: agent("anna"), presence: Presence::Offline };
+    c.happened();
+    c.ben().wishes(Wish::Supervise { act, reason: "fire drill".to_owned() });
+    assert_eq!(
+        c.happened(),
+        [
+            "ben acted on anna: fire drill",
+            "#1 completed by Offline, unseen",
+            "#1 closed Answered, log true",
+            "anna is Offline (Supervisor)"
+        ]
+    );
+    assert_eq!(c.status("anna"), Status::OnCall);
+    c.call("c1").ends();
+    c.after(60);
+    assert_eq!(
+        c.happened(),
+        [
+            "c1 wrap-up of anna, runs 60000, has 60000",
+            "c1 ended Answered",
+            "c1 completed by Timer",
+            "c1 closed Answered, log true"
+        ]
+    );
+}
+
+// proves E5, E1
+#[test]
+fn an_agent_whom_settings_take_away_in_the_wrap_up_of_a_call_leaves_nothing_behind() {
+    let mut c = in_wrap_up(|_| {});
+    let mut policy = c.policy();
+    policy.agents.remove(&agent("anna"));
+    c.configures(policy);
+    assert_eq!(
+        c.happened(),
+        [
+            "c1 completed by Offline",
+            "c1 closed Answered, log true",
+            "anna is Offline (Removed)",
+            "configured"
+        ]
+    );
+    assert!(c.engine.next_deadline().is_none());
+    c.call("c1").recorded_as(70);
+    assert_eq!(c.happened(), ["c1 recorded, log true"]);
+}
+
+// proves E5, C8
+#[test]
+fn a_wrap_up_that_a_call_parked_may_run_into_its_maximum_before_that_of_the_call_is_done() {
+    let mut c = with_a_chat_behind(|p| support(p).wrap_up.max = Some(Millis::secs(30)));
+    c.happened();
+    c.after(60);
+    assert_eq!(
+        c.happened(),
+        [
+            "#1 completed by Maximum, unseen",
+            "#1 closed Answered, log true",
+            "c1 completed by Timer",
+            "c1 closed Answered, log true"
+        ]
+    );
+}
