@@ -79,7 +79,8 @@ fn measured(cost: &'static str) -> Result<Growth> {
     let mut points = Vec::new();
     for entry in std::fs::read_dir(&folder).with_context(|| format!("nothing was measured of `{cost}`"))? {
         let path = entry?.path();
-        let agents = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let agents: Option<f64> =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         let Some(agents) = agents else { continue };
         let text = std::fs::read_to_string(path.join("new/estimates.json"))?;
         let estimates: Value = serde_json::from_str(&text)?;
