@@ -62,7 +62,8 @@ impl Engine {
                     preferred: preferred.clone(),
                     ..Chat::new(*interaction, *conversation, Some(queue.clone()), Some(*person), at)
                 };
-                if let Some(left) = previous.as_ref().and_then(|previous| self.left.get_mut(previous)) {
+                let left = previous.as_ref().and_then(|previous| self.left.get_mut(previous));
+                if let Some(left) = left.filter(|left| left.conversation == *conversation) {
                     left.returned_as = Some(*interaction);
                 }
                 self.started(chat);

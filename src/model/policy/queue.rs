@@ -95,7 +95,7 @@ pub enum TransferUnavailable {
     Ask,
     /// It is refused.
     Refuse,
-    /// It goes there and waits.
+    /// It goes there, and waits or overflows as any chat of that queue does.
     Allow,
 }
 

@@ -316,6 +316,20 @@ fn a_second_window_that_returns_too_finds_the_one_chat() {
 
 // proves B15
 #[test]
+fn a_linked_chat_in_a_conversation_of_its_own_does_not_stand_in_the_way() {
+    let mut c = closed();
+    let mut start = c.customer(12).start_of("support");
+    if let Wish::StartChat { previous, .. } = &mut start {
+        *previous = Some(chat(1));
+    }
+    c.customer(12).wishes(start);
+    c.happened();
+    c.customer(1).returns(1, 11);
+    assert_eq!(c.happened()[0], "#11 started in support");
+}
+
+// proves B15
+#[test]
 fn one_who_returns_wants_the_same_skills() {
     let french: tieline_model::SkillId = "french".parse().unwrap();
     let mut c = Centre::with(|p| {
