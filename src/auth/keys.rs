@@ -7,6 +7,7 @@ pub(super) struct Keys {
     signing: [u8; 32],
     ids: hmac::Key,
     fingerprints: hmac::Key,
+    marks: hmac::Key,
 }
 
 impl Keys {
@@ -17,6 +18,7 @@ impl Keys {
             signing: derive(b"tieline tokens v1"),
             ids: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"tieline ids v1")),
             fingerprints: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"tieline fingerprints v1")),
+            marks: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"tieline marks v1")),
         }
     }
 
@@ -29,19 +31,29 @@ impl Keys {
         digest(&hmac::sign(&self.fingerprints, secret.as_bytes()))
     }
 
-    /// An id that only the holder of the key can compute. Each part goes in with its length, so that no two lists of
-    /// parts meet.
+    /// An id that only the holder of the key can compute.
     pub(super) fn id(&self, what: &str, parts: &[&str]) -> Uuid {
-        let mut context = hmac::Context::with_key(&self.ids);
-        for part in std::iter::once(&what).chain(parts) {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let full = digest(&context.sign());
+        let full = sign_parts(&self.ids, what, parts);
         let mut half = [0_u8; 16];
         half.copy_from_slice(&full[..16]);
         Builder::from_custom_bytes(half).into_uuid()
     }
+
+    /// By what somebody is recognised without being known: the same for the same words, and not to be turned back or
+    /// guessed without the key.
+    pub(super) fn mark(&self, what: &str, parts: &[&str]) -> String {
+        sign_parts(&self.marks, what, parts).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Each part goes in with its length, so that no two lists of parts meet.
+fn sign_parts(key: &hmac::Key, what: &str, parts: &[&str]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    for part in std::iter::once(&what).chain(parts) {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    digest(&context.sign())
 }
 
 fn digest(tag: &hmac::Tag) -> [u8; 32] {

@@ -11,16 +11,18 @@ mod token;
 
 pub use accounts::hash_password;
 pub use throttle::{Network, Rate, Throttle};
-pub use token::{AgentPass, CustomerPass, Issued, Role, Tokens};
+pub use token::{AgentPass, CustomerPass, Issued, Role, SharePass, Tokens};
 
+use crate::journal::Handle;
 use crate::settings::{self, Secret, Settings, Tenant};
 use accounts::{Accounts, Hashes};
 use issuer::Issuers;
 use keys::Keys;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
-use tieline_model::{AgentId, Clock, CommandId, ConversationId, InteractionId, TenantId};
+use tieline_model::{AgentId, Clock, CommandId, ConversationId, InteractionId, Mark, TenantId};
+use uuid::Uuid;
 
 /// Why somebody may not come in. The texts say nothing that an outsider could learn from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +111,17 @@ pub struct SignedInAgent {
     pub agent: AgentId,
     /// Name as shown.
     pub name: String,
+}
+
+/// What a return begins (B15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReturnIds {
+    /// The new interaction of the same conversation.
+    pub fresh: InteractionId,
+    /// The new chat, when it is too late for that.
+    pub later: InteractionId,
+    /// Its conversation.
+    pub conversation: ConversationId,
 }
 
 /// Over all addresses together an agent may fail so many times as often as over one, so that a stranger who guesses
@@ -257,6 +270,47 @@ impl Auth {
             InteractionId(self.keys.id("interaction", &parts)),
             ConversationId(self.keys.id("conversation", &parts)),
         )
+    }
+
+    /// The ids of what a customer's return to a chat begins (B15): the same again for the same chat, so that two tabs
+    /// which return begin one thing.
+    #[must_use]
+    pub fn return_ids(&self, tenant: &TenantId, interaction: InteractionId) -> ReturnIds {
+        let id = interaction.to_string();
+        let parts = [tenant.as_str(), id.as_str()];
+        ReturnIds {
+            fresh: InteractionId(self.keys.id("return", &parts)),
+            later: InteractionId(self.keys.id("return-later", &parts)),
+            conversation: ConversationId(self.keys.id("return-conversation", &parts)),
+        }
+    }
+
+    /// The command of a return: the same again for the same id, so that it counts once for each chat.
+    #[must_use]
+    pub fn return_command(&self, tenant: &TenantId, chat: InteractionId, id: &CommandId) -> CommandId {
+        let chat = chat.to_string();
+        let id = self.keys.id("return-command", &[tenant.as_str(), &chat, id.as_str()]);
+        CommandId::new(id.to_string()).expect("a UUID is printable ASCII")
+    }
+
+    /// Who a browser is from its first chat on: the same again for the same command id.
+    #[must_use]
+    pub fn new_visitor(&self, tenant: &TenantId, id: &CommandId) -> Uuid {
+        self.keys.id("visitor", &[tenant.as_str(), id.as_str()])
+    }
+
+    /// What a visitor is recognised by (A11, C7), never across tenants: the browser, and the address and number given.
+    #[must_use]
+    pub fn marks(&self, tenant: &TenantId, visitor: Uuid, handles: &[Handle]) -> BTreeSet<Mark> {
+        let mark = |what: &str, value: &str| {
+            let mark = self.keys.mark(what, &[tenant.as_str(), value]);
+            Mark::new(mark).expect("64 hexadecimal digits are a mark")
+        };
+        let known = handles.iter().map(|handle| match handle {
+            Handle::Phone(number) => mark("phone", number),
+            Handle::Email(address) => mark("email", address),
+        });
+        known.chain(std::iter::once(mark("visitor", &visitor.to_string()))).collect()
     }
 
     /// The ids of a call that a producer reports first: the same again for the same call.

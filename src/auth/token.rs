@@ -7,11 +7,16 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tieline_model::{AgentId, Clock, ConversationId, InteractionId, Millis, TenantId, Timestamp};
+use tieline_model::{AgentId, Clock, ConversationId, InteractionId, Millis, ShareId, TenantId, Timestamp};
+use uuid::Uuid;
 
 const ISSUER: &str = "tieline";
 const AGENT: &str = "tieline:agent";
 const CUSTOMER: &str = "tieline:customer";
+const VISITOR: &str = "tieline:visitor";
+const SHARE: &str = "tieline:share";
+/// How long a browser is recognised after it was given its token; about as long as browsers keep things at all.
+const VISITOR_LIFE: Millis = Millis::secs(400 * 24 * 3_600);
 /// No token of ours is nearly this long; a longer one is not even parsed.
 const TOKEN_BYTES_MAX: usize = 2_048;
 
@@ -51,6 +56,19 @@ pub struct CustomerPass {
     pub expires_at: Timestamp,
 }
 
+/// What a share's token says (B14).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharePass {
+    /// Which contact centre.
+    pub tenant: TenantId,
+    /// The transcript's chat.
+    pub interaction: InteractionId,
+    /// The share.
+    pub share: ShareId,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
 /// A fresh token.
 #[derive(Clone)]
 pub struct Issued {
@@ -85,6 +103,33 @@ struct CustomerClaims {
     tenant: TenantId,
     interaction: InteractionId,
     iat: u64,
+    exp: u64,
+}
+
+impl CustomerClaims {
+    fn pass(self) -> CustomerPass {
+        let Self { tenant, sub, interaction, exp, .. } = self;
+        CustomerPass { tenant, conversation: sub, interaction, expires_at: expiry(exp) }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct VisitorClaims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    tenant: TenantId,
+    iat: u64,
+    exp: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ShareClaims {
+    iss: String,
+    aud: String,
+    sub: ShareId,
+    tenant: TenantId,
+    interaction: InteractionId,
     exp: u64,
 }
 
@@ -147,6 +192,57 @@ impl Tokens {
         self.issue(&claims, exp)
     }
 
+    /// A token by which a browser is recognised. It opens nothing.
+    #[must_use]
+    pub fn visitor(&self, tenant: &TenantId, visitor: Uuid) -> String {
+        let (iat, exp) = self.span(VISITOR_LIFE);
+        let (iss, aud) = (ISSUER.to_owned(), VISITOR.to_owned());
+        self.issue(&VisitorClaims { iss, aud, sub: visitor, tenant: tenant.clone(), iat, exp }, exp).token
+    }
+
+    /// A token that opens a shared transcript (B14): the same again for the same share.
+    #[must_use]
+    pub fn share(&self, pass: &SharePass) -> String {
+        let exp = u64::try_from(pass.expires_at.0).unwrap_or(0).div_ceil(1_000);
+        let claims = ShareClaims {
+            iss: ISSUER.to_owned(),
+            aud: SHARE.to_owned(),
+            sub: pass.share,
+            tenant: pass.tenant.clone(),
+            interaction: pass.interaction,
+            exp,
+        };
+        self.issue(&claims, exp).token
+    }
+
+    /// Reads a browser's token of this tenant.
+    ///
+    /// # Errors
+    /// Not ours, not a visitor's, another tenant's, or expired.
+    pub fn read_visitor(&self, tenant: &TenantId, token: &str) -> Result<Uuid, Error> {
+        let claims: VisitorClaims = self.read(token, VISITOR)?;
+        self.fresh(claims.exp)?;
+        if claims.tenant == *tenant { Ok(claims.sub) } else { Err(Error::BadToken) }
+    }
+
+    /// Reads a share's token, whatever its time: whoever asks says that it is over, not that it never was.
+    ///
+    /// # Errors
+    /// Not ours, or not a share's.
+    pub fn read_share(&self, token: &str) -> Result<SharePass, Error> {
+        let ShareClaims { sub, tenant, interaction, exp, .. } = self.read(token, SHARE)?;
+        Ok(SharePass { tenant, interaction, share: sub, expires_at: expiry(exp) })
+    }
+
+    /// Reads a customer's token, whatever its time: it says whose chat that was, and opens nothing.
+    ///
+    /// # Errors
+    /// Not ours, or not a customer's.
+    pub fn read_former_customer(&self, token: &str) -> Result<CustomerPass, Error> {
+        let claims: CustomerClaims = self.read(token, CUSTOMER)?;
+        Ok(claims.pass())
+    }
+
     /// Reads an agent's token.
     ///
     /// # Errors
@@ -163,13 +259,8 @@ impl Tokens {
     /// Not ours, not a customer's, or expired.
     pub fn read_customer(&self, token: &str) -> Result<CustomerPass, Error> {
         let claims: CustomerClaims = self.read(token, CUSTOMER)?;
-        let expires_at = self.fresh(claims.exp)?;
-        Ok(CustomerPass {
-            tenant: claims.tenant,
-            conversation: claims.sub,
-            interaction: claims.interaction,
-            expires_at,
-        })
+        self.fresh(claims.exp)?;
+        Ok(claims.pass())
     }
 
     fn span(&self, life: Millis) -> (u64, u64) {

@@ -150,6 +150,22 @@ impl Engine {
         Some(Millis(pace.0.saturating_mul(u64::from(self.position(id)?))))
     }
 
+    /// Until when, at least, the customer of an ended chat can come back to its conversation (B15). `None` when that
+    /// time is over, or the chat has not ended.
+    #[must_use]
+    pub fn return_until(&self, id: InteractionId) -> Option<Timestamp> {
+        let until = match self.chats.get(&id) {
+            Some(chat) => {
+                let Stage::Owned { talk: Talk::WrapUp { ended_at, .. }, .. } = &chat.stage else {
+                    return None;
+                };
+                *ended_at + self.policy.queues.get(chat.queue.as_ref()?)?.reopen_within
+            }
+            None => self.left.get(&id)?.until,
+        };
+        (until > self.now).then_some(until)
+    }
+
     /// What a queue did lately and today.
     #[must_use]
     pub fn figures(&self, queue: &QueueId) -> QueueFigures {

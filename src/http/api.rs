@@ -3,7 +3,7 @@
 use super::answer::{Answer, closing};
 use super::limits::From;
 use super::{Shared, person};
-use crate::auth;
+use crate::auth::{self, CustomerPass};
 use crate::drive::{self, Request as Command};
 use crate::settings::{Secret, Tenant};
 use axum::Json;
@@ -14,11 +14,10 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use tieline_model::envelope::Envelope;
 use tieline_model::live::{ChatStarted, SignIn, SignedIn, StartChat};
-use tieline_model::{Actor, Code, Refusal, TenantId, Wish};
+use tieline_model::{Actor, Code, InteractionId, Refusal, TenantId, Wish};
 
 /// A chat's command id opens the chat again, so it must not be guessable.
 const CHAT_ID_CHARS_MIN: usize = 16;
@@ -99,17 +98,22 @@ async fn begin(
         return Err(Answer::invalid("id", message));
     }
     let person = person::check(wanted.person)?;
-    let (interaction, conversation) = app.parts.auth.chat_ids(&tenant, &wanted.id);
+    let auth = &app.parts.auth;
+    let (interaction, conversation) = auth.chat_ids(&tenant, &wanted.id);
     let handles = person::handles(&person, its.default_country.as_deref());
+    // A browser whose token will not do is a new one: what it says is not proof of anything, and costs nobody a chat.
+    let known = wanted.visitor.and_then(|token| auth.tokens().read_visitor(&tenant, &token).ok());
+    let visitor = known.unwrap_or_else(|| auth.new_visitor(&tenant, &wanted.id));
+    let previous = wanted.previous.map(|token| former(app, &tenant, &token)).transpose()?;
     let (person, content) = drive::person(conversation, person);
     let wish = Wish::StartChat {
         interaction,
         conversation,
         queue: wanted.queue,
         person,
-        skills: BTreeSet::new(),
-        marks: BTreeSet::new(),
-        previous: None,
+        skills: wanted.skills,
+        marks: auth.marks(&tenant, visitor, &handles),
+        previous,
     };
     let command = tieline_model::Command { id: wanted.id, by: Actor::Customer { conversation }, wish };
     let mut request = Command::new(tenant.clone(), command);
@@ -121,7 +125,32 @@ async fn begin(
     }
     let auth::Issued { token, expires_at } =
         app.parts.auth.tokens().customer(&tenant, conversation, interaction);
-    Ok(ChatStarted { interaction, token, expires_at })
+    let visitor = app.parts.auth.tokens().visitor(&tenant, visitor);
+    Ok(ChatStarted { interaction, token, expires_at, visitor })
+}
+
+/// The chat that a token was for, as proof that it was this customer's.
+fn former(app: &Shared, tenant: &TenantId, token: &str) -> Result<InteractionId, Answer> {
+    let pass = app.parts.auth.tokens().read_former_customer(token).ok();
+    let pass = pass.filter(|pass| pass.tenant == *tenant);
+    let bad = || Answer::invalid("previous", "`previous` is not the token of a chat here; leave it out");
+    pass.map(|pass| pass.interaction).ok_or_else(bad)
+}
+
+/// The customer whose bearer token comes with a request about this chat. A chat of others answers as none does.
+pub(super) fn customer(
+    app: &Shared,
+    headers: &HeaderMap,
+    tenant: &str,
+    id: &str,
+) -> Result<CustomerPass, Answer> {
+    let token = bearer(headers).ok_or_else(|| Answer::not_signed_in("the chat's token is needed"))?;
+    let pass = app.parts.auth.tokens().read_customer(token).map_err(|error| refused(&error))?;
+    let asked: Option<InteractionId> = id.parse().ok();
+    if pass.tenant.as_str() != tenant || asked != Some(pass.interaction) {
+        return Err(Refusal::new(Code::NotFound, "there is no such chat here").into());
+    }
+    Ok(pass)
 }
 
 /// What a producer is told once its event is durable.

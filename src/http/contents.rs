@@ -144,6 +144,11 @@ fn weight(content: &Content) -> usize {
 pub(super) struct Known(HashMap<ContentId, Arc<Content>>);
 
 impl Known {
+    /// It is there; what has been erased is not.
+    pub(super) fn has(&self, id: ContentId) -> bool {
+        self.0.contains_key(&id)
+    }
+
     /// What somebody wrote, or the name of a file.
     pub(super) fn text(&self, id: ContentId) -> String {
         match self.0.get(&id).map(|c| &**c) {

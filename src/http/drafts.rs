@@ -11,7 +11,9 @@ use tieline_model::live::{
     CallCard, CallSide, Change, Colleague, HandedBy, Item, Joined, LogEntry, Lookup, Me, Message, Offer,
     QueueView, Said, Supervised, Watched,
 };
-use tieline_model::{AgentId, CommandId, ContentId, ConversationId, Event, InteractionId, Seq, Timestamp};
+use tieline_model::{
+    AgentId, CommandId, ContentId, ConversationId, Event, InteractionId, Seq, ShareId, Timestamp,
+};
 
 /// Messages of one chat in a snapshot; older ones stay in the journal.
 pub(super) const HISTORY_MAX: usize = 1_000;
@@ -381,6 +383,13 @@ impl MessageDraft {
         };
         Message { id: self.id, seq: self.seq.0, at: self.at, from: self.from, name, text, said: self.said }
     }
+
+    /// Gives a shared transcript's link, as its customer reads it.
+    pub(super) fn link(&mut self, to: impl FnOnce(ShareId, Timestamp) -> String) {
+        if let Said::Shared { share, expires_at } = &self.said {
+            self.words = Words::Own(to(*share, *expires_at));
+        }
+    }
 }
 
 impl Draft {
@@ -427,6 +436,9 @@ impl Told {
             }
             if let Event::ChatEnded { by, .. } = &row.event {
                 told.ended = Some(*by);
+            }
+            if let Event::ChatReopened { .. } = &row.event {
+                told.ended = None;
             }
             told.messages.extend(message(row, told.person, names, readers));
         }

@@ -128,6 +128,8 @@ impl Floor {
         let chat = engine.chat(id);
         WidgetSnapshot {
             state: chat.map(|chat| widget_view::state(engine, chat)),
+            return_until: engine.return_until(id),
+            files: chat.and_then(|chat| widget_view::files(engine, chat)),
             chars_max: chat.map_or(widget_view::CHARS_MAX, |chat| widget_view::chars_max(engine, chat)),
             up_to: engine.seq(),
             names: Arc::clone(&self.names),
@@ -305,16 +307,12 @@ impl Floor {
                 }
             }
             let Some(seats) = self.widgets.get_mut(&id) else { continue };
-            let state = match (chat, &row.event) {
-                (Some(chat), _) => Some(widget_view::state(engine, chat)),
-                (None, Event::ChatEnded { by, .. }) => Some(ChatState::Ended { by: *by }),
-                (None, _) => None,
-            };
             for seat in seats {
                 // The message goes first, so that the end does not overtake the last word.
                 if let Some(message) = message(row, seat.person, &self.names, Readers::Customer) {
                     seat.wire.send(WidgetPush::Message(message), counts);
                 }
+                let state = widget_view::state_after(engine, id, &row.event, seat.told.as_ref());
                 seat.tell(state.as_ref(), counts);
             }
         }
@@ -326,8 +324,9 @@ impl Floor {
         for queue in queues {
             for (ahead, id) in engine.queue_waiting(queue).into_iter().enumerate() {
                 let Some(seats) = self.widgets.get_mut(&id) else { continue };
+                let Some(chat) = engine.chat(id) else { continue };
                 let position = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
-                let state = ChatState::Waiting { position };
+                let state = widget_view::waiting(engine, chat, position);
                 seats.iter_mut().for_each(|seat| seat.tell(Some(&state), counts));
             }
         }

@@ -15,11 +15,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tieline_engine::Engine;
 use tieline_model::crm::ConnectionInfo;
-use tieline_model::live::{ChatState, Colleague, QueueName, QueueRules, QueueView, Supervised, Watched};
+use tieline_model::live::{
+    ChatReturned, ChatState, Colleague, FileRules, QueueName, QueueRules, QueueView, Supervised, Watched,
+};
 use tieline_model::policy::Labels;
 use tieline_model::{
     AgentId, CommandId, ConnectionId, ConversationId, Event, InteractionId, Millis, Refusal, Seq, SessionId,
-    TenantId,
+    TenantId, Timestamp,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -75,8 +77,20 @@ pub(super) enum WidgetPush {
     State(ChatState),
     Message(MessageDraft),
     Typing(Millis),
-    Answer { id: CommandId, refusal: Option<Refusal> },
-    Bye { reason: String, reconnect_in: Option<Millis> },
+    Answer {
+        id: CommandId,
+        refusal: Option<Refusal>,
+    },
+    /// The customer is back; what follows is about this chat.
+    Returned {
+        id: CommandId,
+        pass: CustomerPass,
+        returned: ChatReturned,
+    },
+    Bye {
+        reason: String,
+        reconnect_in: Option<Millis>,
+    },
 }
 
 /// Where a chat stands; what was said is fetched up to `up_to`.
@@ -84,6 +98,9 @@ pub(super) enum WidgetPush {
 pub(super) struct WidgetSnapshot {
     /// `None` when the engine has closed the chat.
     pub(super) state: Option<ChatState>,
+    /// Until when the customer of a chat that ended may come back (B15).
+    pub(super) return_until: Option<Timestamp>,
+    pub(super) files: Option<FileRules>,
     pub(super) chars_max: u32,
     pub(super) up_to: Seq,
     pub(super) names: Arc<Names>,

@@ -21,7 +21,9 @@ mod panel_socket;
 mod panel_view;
 mod person;
 mod pops;
+mod returning;
 mod server;
+mod share;
 mod signs;
 mod socket;
 mod widget_socket;
@@ -89,6 +91,7 @@ pub(crate) struct App {
     origins: Origins,
     sockets: Sockets,
     chats: Throttle<Network>,
+    shares: Throttle<Network>,
     customer_frames: Throttle<(TenantId, InteractionId)>,
     agent_frames: Throttle<(TenantId, AgentId)>,
     events: Throttle<String>,
@@ -121,6 +124,7 @@ impl Edge {
             origins: Origins::new(http, bound),
             sockets: Sockets::new(http.sockets_per_address),
             chats: Throttle::new(Rate::per_minute(http.chats_per_minute)),
+            shares: Throttle::new(Rate::per_minute(http.shares_per_minute)),
             customer_frames: Throttle::new(Rate::per_minute(http.customer_frames_per_minute)),
             agent_frames: Throttle::new(Rate::per_minute(http.agent_frames_per_minute)),
             events: Throttle::new(Rate::per_second(http.events_per_second)),
@@ -210,6 +214,7 @@ fn router(app: &Shared) -> Router {
     let timed = Router::new()
         .route("/api/v1/{tenant}/sign-in", post(api::sign_in))
         .route("/api/v1/{tenant}/chats", post(api::start_chat))
+        .route("/api/v1/{tenant}/chats/{id}/return", post(returning::come_back_by_request))
         .route("/api/v1/{tenant}/events", post(api::take_event))
         .route_layer(draining.clone())
         .route("/panel/{tenant}/", get(pages::panel).post(pages::panel))
@@ -220,6 +225,7 @@ fn router(app: &Shared) -> Router {
         .route("/assets/{*path}", get(pages::file))
         .route("/shop/", get(pages::shop))
         .route("/shop/{page}", get(pages::shop))
+        .route("/share/{token}", get(share::page))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .method_not_allowed_fallback(answer::wrong_method)

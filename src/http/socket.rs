@@ -64,6 +64,15 @@ pub(super) trait Listener: Send {
     fn bye(&self, reason: &str) -> impl Future<Output = bool> + Send;
 }
 
+impl<L: Listener + Sync> Listener for &mut L {
+    async fn hear(&mut self, text: &str) -> bool {
+        (**self).hear(text).await
+    }
+    async fn bye(&self, reason: &str) -> bool {
+        (**self).bye(reason).await
+    }
+}
+
 /// Hears until either half is done.
 pub(super) async fn listen(mut listener: impl Listener, mut ear: Ear, done: CancellationToken) {
     loop {

@@ -9,7 +9,7 @@ use super::server::Peer;
 use super::socket::{
     Listener, Lost, Mouth, Speaker, check_text, listen, sized, speak, split, too_long, wire,
 };
-use super::{Shared, api};
+use super::{Shared, api, returning, share};
 use crate::auth::CustomerPass;
 use crate::drive::{self, Request};
 use crate::journal;
@@ -18,8 +18,9 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use tieline_engine::Engine;
-use tieline_model::content::Content;
+use tieline_model::content::{Content, ContentRef};
 use tieline_model::crm::Side;
 use tieline_model::live::{ChatState, Message, WidgetFrame, WidgetSays};
 use tieline_model::{Actor, Code, Command, CommandId, Millis, Refusal, SessionId, Timestamp, Wish};
@@ -41,11 +42,11 @@ pub(super) async fn open(
     let frame_max = app.parts.settings.http.customer_frame_bytes_max;
     Ok(sized(upgrade, frame_max).on_upgrade(move |socket| {
         let tasks = peer.task.clone();
-        tasks.track_future(serve(app, socket, place, peer))
+        tasks.track_future(serve(app, socket, place, peer, address))
     }))
 }
 
-async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
+async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer, address: IpAddr) {
     let http = &app.parts.settings.http;
     let (mut ear, mut mouth) = split(socket, http.pong_within.std());
     let bye = |reason: String, reconnect_in| WidgetFrame::Bye { reason, reconnect_in };
@@ -55,12 +56,19 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
     };
     let token = match hello {
         Ok(WidgetSays::Hello { token }) => token,
-        Ok(WidgetSays::Send { .. } | WidgetSays::End { .. } | WidgetSays::Typing | WidgetSays::Resync) => {
+        Ok(
+            WidgetSays::Send { .. }
+            | WidgetSays::LeaveMessage { .. }
+            | WidgetSays::End { .. }
+            | WidgetSays::Return { .. }
+            | WidgetSays::Typing
+            | WidgetSays::Resync,
+        ) => {
             return mouth.end(&bye("the first frame must be hello".to_owned(), None)).await;
         }
         Err(reason) => return mouth.end(&bye(reason, Some(Millis::secs(1)))).await,
     };
-    let pass = match app.parts.auth.tokens().read_customer(&token) {
+    let mut pass = match app.parts.auth.tokens().read_customer(&token) {
         Ok(pass) => pass,
         Err(error) => return mouth.end(&bye(error.to_string(), None)).await,
     };
@@ -70,11 +78,14 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
         Ok(true) => {
             let done = CancellationToken::new();
             let speaker = Widget { app: app.clone(), pass: pass.clone() };
-            let listening = Listening { app: &app, pass: &pass, session, wire: &wire, typed_at: None };
+            let mut listening =
+                Listening { app: &app, pass: pass.clone(), address, session, wire: &wire, typed_at: None };
             tokio::join!(
                 speak(&app, mouth, speaker, pushes, wire.gone.clone(), done.clone()),
-                listen(listening, ear, done.clone()),
+                listen(&mut listening, ear, done.clone()),
             );
+            // A return may have led to another chat.
+            pass = listening.pass;
         }
         Ok(false) => mouth.end(&bye(no_chat(), None)).await,
         Err(refusal) => {
@@ -83,6 +94,10 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
         }
     }
     app.parts.hub.leave_widget(&pass.tenant, pass.interaction, session);
+}
+
+fn too_fast() -> Refusal {
+    Refusal::new(Code::Busy, "that was too fast; try again in a minute")
 }
 
 fn no_chat() -> String {
@@ -103,7 +118,8 @@ async fn seat(
 /// The half that hears.
 struct Listening<'a> {
     app: &'a Shared,
-    pass: &'a CustomerPass,
+    pass: CustomerPass,
+    address: IpAddr,
     session: SessionId,
     wire: &'a Wire<WidgetPush>,
     typed_at: Option<Instant>,
@@ -130,6 +146,14 @@ impl Listener for Listening<'_> {
                 };
                 self.push(WidgetPush::Answer { id, refusal }).await
             }
+            WidgetSays::LeaveMessage { id, text } => {
+                let refusal = match long {
+                    Some(refusal) => Some(refusal),
+                    None => self.leave_message(id.clone(), text).await.err(),
+                };
+                self.push(WidgetPush::Answer { id, refusal }).await
+            }
+            WidgetSays::Return { id } => self.come_back(id).await,
             WidgetSays::End { id } => {
                 let wish = Wish::EndChat { interaction: self.pass.interaction };
                 let refusal = self.submit(self.request(id.clone(), wish)).await.err();
@@ -165,17 +189,54 @@ impl Listening<'_> {
     }
 
     async fn send(&self, id: CommandId, text: String) -> Result<(), Refusal> {
+        let interaction = self.pass.interaction;
+        self.write(id, text, |text| Wish::SendMessage { interaction, text }).await
+    }
+
+    async fn leave_message(&self, id: CommandId, text: String) -> Result<(), Refusal> {
+        let interaction = self.pass.interaction;
+        self.write(id, text, |text| Wish::LeaveMessage { interaction, text }).await
+    }
+
+    async fn write(
+        &self,
+        id: CommandId,
+        text: String,
+        wish: impl FnOnce(ContentRef) -> Wish,
+    ) -> Result<(), Refusal> {
         check_text(&text)?;
         let (text, kept) = drive::content(self.pass.conversation, Content::Message { text });
-        let wish = Wish::SendMessage { interaction: self.pass.interaction, text };
-        let mut request = self.request(id, wish);
+        let mut request = self.request(id, wish(text));
         request.content.push(kept);
         self.submit(request).await
     }
 
+    /// The customer comes back (B15); the socket goes on with the chat that this leads to.
+    async fn come_back(&mut self, id: CommandId) -> bool {
+        let app = self.app;
+        let back = match self.may_go_on() {
+            true => returning::come_back(app, &self.pass, &id, self.address).await,
+            false => Err(too_fast()),
+        };
+        let back = match back {
+            Ok(back) => back,
+            Err(refusal) => return self.push(WidgetPush::Answer { id, refusal: Some(refusal) }).await,
+        };
+        app.parts.hub.leave_widget(&self.pass.tenant, self.pass.interaction, self.session);
+        self.pass = back.pass.clone();
+        if !self.push(WidgetPush::Returned { id, pass: back.pass, returned: back.returned }).await {
+            return false;
+        }
+        match seat(app, &self.pass, self.session, self.wire.clone()).await {
+            Ok(true) => true,
+            Ok(false) => self.bye(&no_chat()).await,
+            Err(refusal) => self.bye(&refusal.message).await,
+        }
+    }
+
     async fn submit(&self, request: Request) -> Result<(), Refusal> {
         if !self.may_go_on() {
-            return Err(Refusal::new(Code::Busy, "that was too fast; try again in a minute"));
+            return Err(too_fast());
         }
         self.app.parts.drive.submit(request).await.map(|_| ())
     }
@@ -237,6 +298,10 @@ impl Speaker for Widget {
                 Err(error) => return Ok(self.unreadable(mouth, &error).await),
             },
             WidgetPush::Typing(lasts) => mouth.say(&WidgetFrame::Typing { lasts }).await?,
+            WidgetPush::Returned { id, pass, returned } => {
+                self.pass = pass;
+                mouth.say(&WidgetFrame::Returned { id, returned }).await?;
+            }
             WidgetPush::Answer { id, refusal } => mouth.say(&WidgetFrame::Answer { id, refusal }).await?,
             WidgetPush::Bye { reason, reconnect_in } => {
                 self.bye(mouth, &reason, reconnect_in).await;
@@ -267,7 +332,7 @@ impl Speaker for Widget {
 
 impl Widget {
     async fn snapshot(&self, mouth: &mut Mouth, snapshot: WidgetSnapshot) -> Result<bool, Lost> {
-        let WidgetSnapshot { state, chars_max, up_to, names } = snapshot;
+        let WidgetSnapshot { state, return_until, files, chars_max, up_to, names } = snapshot;
         let (tenant, interaction) = (&self.pass.tenant, self.pass.interaction);
         let store = self.app.parts.hub.contents().store();
         let rows = match store.read_interaction(tenant, interaction).await {
@@ -283,14 +348,19 @@ impl Widget {
             Ok(messages) => messages,
             Err(error) => return Ok(self.unreadable(mouth, &error).await),
         };
-        let state = state.unwrap_or(ChatState::Ended { by: told.ended.unwrap_or(Side::Agent) });
-        let now = self.app.parts.clock.now();
-        let frame = WidgetFrame::Snapshot { seq: mouth.seq(), now, interaction, state, messages, chars_max };
+        let by = told.ended.unwrap_or(Side::Agent);
+        let state = state.unwrap_or(ChatState::Ended { by, return_until });
+        let (seq, now) = (mouth.seq(), self.app.parts.clock.now());
+        let frame = WidgetFrame::Snapshot { seq, now, interaction, state, messages, chars_max, files };
         mouth.say(&frame).await?;
         Ok(true)
     }
 
-    async fn fill(&self, drafts: Vec<MessageDraft>) -> Result<Vec<Message>, journal::Error> {
+    async fn fill(&self, mut drafts: Vec<MessageDraft>) -> Result<Vec<Message>, journal::Error> {
+        let (tenant, interaction) = (&self.pass.tenant, self.pass.interaction);
+        for draft in &mut drafts {
+            draft.link(|share, expires_at| share::link(&self.app, tenant, interaction, share, expires_at));
+        }
         let mut ids = BTreeSet::new();
         drafts.refs(&mut ids);
         let known = self.app.parts.hub.contents().get(&self.pass.tenant, ids).await?;

@@ -14,7 +14,7 @@ use crate::content::{Person, Remarks};
 use crate::crm::{Channel, LogState, Match, PopTarget, Record, Side};
 use crate::event::{Service, Suggestion};
 use crate::ids::{
-    AgentId, CommandId, ConnectionId, ContentId, InteractionId, OfferId, QueueId, SessionId, ShareId,
+    AgentId, CommandId, ConnectionId, ContentId, InteractionId, OfferId, QueueId, SessionId, ShareId, SkillId,
 };
 use crate::refusal::Refusal;
 use crate::time::{Millis, Timestamp};
@@ -180,7 +180,8 @@ pub enum Said {
         /// Its length.
         bytes: u32,
     },
-    /// The transcript was shared with the customer under a link (B14); there is no text.
+    /// The transcript was shared with the customer under a link (B14). To the customer `text` is the link, which without
+    /// `http.public_url` in the settings begins with `/`; to agents there is no text.
     Shared {
         /// What the link names.
         share: ShareId,
@@ -458,8 +459,12 @@ pub enum PanelSays {
 pub enum ChatState {
     /// In the queue.
     Waiting {
-        /// 1 is next.
-        position: u32,
+        /// 1 is next. Nothing where the queue does not show it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        position: Option<u32>,
+        /// How long it will probably take yet. Nothing where the queue does not show it, or nothing is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected_wait: Option<Millis>,
     },
     /// With an agent.
     Talking {
@@ -470,12 +475,27 @@ pub enum ChatState {
     OfflineForm {
         /// What the queue says to that.
         notice: String,
+        /// Until when a message can be left.
+        until: Timestamp,
     },
     /// Over.
     Ended {
         /// By which side.
         by: Side,
+        /// Until then at least, a return goes on with this conversation (B15); afterwards it begins a new chat. Nothing
+        /// when that time is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        return_until: Option<Timestamp>,
     },
+}
+
+/// What files a customer may send (B18).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileRules {
+    /// Largest file, in bytes.
+    pub bytes_max: u32,
+    /// Media types that are taken; the daemon looks at the bytes.
+    pub types: Vec<String>,
 }
 
 /// What the daemon says to a widget.
@@ -496,6 +516,9 @@ pub enum WidgetFrame {
         messages: Vec<Message>,
         /// Longest message of a customer, in characters (B9).
         chars_max: u32,
+        /// What files the customer may send; nothing when none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<FileRules>,
     },
     /// The state changed.
     State {
@@ -523,6 +546,14 @@ pub enum WidgetFrame {
         id: CommandId,
         /// Why not, if not.
         refusal: Option<Refusal>,
+    },
+    /// The customer is back (B15). The socket goes on with this interaction; a snapshot of it follows.
+    Returned {
+        /// The answer to which command.
+        id: CommandId,
+        /// Where it goes on: the same interaction, a new one of the same conversation, or a new chat.
+        #[serde(flatten)]
+        returned: ChatReturned,
     },
     /// A fresh token in place of the one this socket was opened with.
     Token {
@@ -554,8 +585,20 @@ pub enum WidgetSays {
         /// The text.
         text: String,
     },
+    /// Leave a message in the offline form (A12).
+    LeaveMessage {
+        /// The message's id.
+        id: CommandId,
+        /// The text.
+        text: String,
+    },
     /// End the chat.
     End {
+        /// At most once.
+        id: CommandId,
+    },
+    /// Come back to a chat that has ended (B15). The answer is `returned`, or a refusal.
+    Return {
         /// At most once.
         id: CommandId,
     },
@@ -572,7 +615,7 @@ impl std::fmt::Debug for WidgetSays {
 }
 
 /// Body of `POST /api/v1/{tenant}/chats`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartChat {
     /// At most once; a repeated request gets the same chat.
@@ -582,6 +625,21 @@ pub struct StartChat {
     /// Who the customer says they are.
     #[serde(default)]
     pub person: Person,
+    /// Skills wanted beyond the queue's own (A11); at most 5.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub skills: BTreeSet<SkillId>,
+    /// A token of an earlier chat this one goes on from (B15). It proves whose chat that was, so it may have expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// What an earlier [`ChatStarted`] gave this browser to be recognised by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<String>,
+}
+
+impl std::fmt::Debug for StartChat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StartChat(***)")
+    }
 }
 
 /// Answer to [`StartChat`].
@@ -593,6 +651,40 @@ pub struct ChatStarted {
     pub token: String,
     /// When the token dies.
     pub expires_at: Timestamp,
+    /// What this browser is recognised by next time (A11, C7): to be kept, and said when a chat is started. It says
+    /// nothing to anybody but the daemon.
+    pub visitor: String,
+}
+
+/// Answer to `POST /api/v1/{tenant}/chats/{id}/return`, which takes the chat's token and no body (B15).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChatReturned {
+    /// Where it goes on: the same interaction, a new one of the same conversation, or a new chat.
+    pub interaction: InteractionId,
+    /// How they belong together.
+    pub returned: Returned,
+    /// Bound to that interaction.
+    pub token: String,
+    /// When the token dies.
+    pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for ChatReturned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatReturned").field("interaction", &self.interaction).finish_non_exhaustive()
+    }
+}
+
+/// What a return came to (B15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Returned {
+    /// The same chat goes on.
+    SameChat,
+    /// A new interaction of the same conversation.
+    SameConversation,
+    /// A new chat that names the old one.
+    NewChat,
 }
 
 /// Body of `POST /api/v1/{tenant}/sign-in`.

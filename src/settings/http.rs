@@ -46,6 +46,8 @@ pub struct Http {
     pub pong_within: Span,
     /// New chats a minute from one address. Default 10.
     pub chats_per_minute: u32,
+    /// Pages of shared transcripts a minute to one address (B14). Default 60.
+    pub shares_per_minute: u32,
     /// Frames a minute from one widget, typing left out. Default 60.
     pub customer_frames_per_minute: u32,
     /// Frames a minute from one panel, typing left out. Default 600.
@@ -77,6 +79,7 @@ impl Default for Http {
             ping_every: Span::secs(25),
             pong_within: Span::secs(15),
             chats_per_minute: 10,
+            shares_per_minute: 60,
             customer_frames_per_minute: 60,
             agent_frames_per_minute: 600,
             events_per_second: 500,
@@ -116,6 +119,7 @@ impl Http {
         problems.span("http.ping_every", self.ping_every, Span::ms(50)..=Span::mins(5));
         problems.span("http.pong_within", self.pong_within, Span::ms(50)..=Span::mins(5));
         problems.count("http.chats_per_minute", self.chats_per_minute.into(), 1..=1_000_000);
+        problems.count("http.shares_per_minute", self.shares_per_minute.into(), 1..=1_000_000);
         problems.count(
             "http.customer_frames_per_minute",
             self.customer_frames_per_minute.into(),

@@ -60,17 +60,17 @@ pub(crate) struct World {
 /// Two contact centres with an agent of the same name each.
 pub(crate) async fn world(more: &str) -> World {
     let hash = tieline::auth::hash_password(&Secret::new(PASSWORD)).unwrap();
-    let centre = |id: &str, site: &str, host: &str| {
+    let centre = |id: &str, name: &str, site: &str, host: &str| {
         format!(
-            "[tenants.{id}]\nsite_origins = [\"{site}\"]\npanel_hosts = [\"{host}\"]\n\
+            "[tenants.{id}]\nname = \"{name}\"\ndefault_country = \"GB\"\nsite_origins = [\"{site}\"]\npanel_hosts = [\"{host}\"]\n\
              [tenants.{id}.queues.support]\nname = \"Support\"\n\
              [tenants.{id}.agents.anna]\nname = \"Anna Berg\"\npassword_hash = \"{hash}\"\nqueues = [\"support\"]\n"
         )
     };
     let text = format!(
         "[auth.producers.pbx]\ntenant = \"acme\"\ntoken = \"{PBX}\"\n{more}\n{}{}",
-        centre("acme", "https://shop.acme.example", "https://acme.crm.example"),
-        centre("other", "https://shop.other.example", "https://*.other.example"),
+        centre("acme", "Acme & Sons", "https://shop.acme.example", "https://acme.crm.example"),
+        centre("other", "Other", "https://shop.other.example", "https://*.other.example"),
     );
     let env = [("TIELINE__HTTP__LISTEN", "127.0.0.1:0"), ("TIELINE__HTTP__ADMIN_LISTEN", "127.0.0.1:0")];
     let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));

@@ -54,7 +54,7 @@ async fn a_stop_in_mid_offer_and_mid_delivery_is_bounded_and_loses_nothing() {
     centre.crm.clear_faults().await;
     let daemon = centre.daemon().await;
     let second = Visitor::joins(&daemon, second.interaction, second.token.clone()).await;
-    assert!(matches!(second.state, ChatState::Waiting { position: 1, .. }), "{:?}", second.state);
+    assert!(matches!(second.state, ChatState::Waiting { position: Some(1), .. }), "{:?}", second.state);
     let mut anna = daemon.panel("anna").await;
     let offer = anna.until("the offer, again", |p| p.view.offer.clone()).await;
     assert_eq!(offer.interaction, second.interaction, "Anna is Available still, so the offer was no miss");

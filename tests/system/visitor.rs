@@ -31,7 +31,14 @@ pub(crate) fn person(name: &str, email: &str) -> Person {
 
 impl Visitor {
     pub(crate) async fn starts(daemon: &Daemon, queue: &str, person: Person) -> Self {
-        let body = StartChat { id: command(), queue: QueueId::new(queue).expect("a queue id"), person };
+        let body = StartChat {
+            id: command(),
+            queue: QueueId::new(queue).expect("a queue id"),
+            person,
+            skills: Default::default(),
+            previous: None,
+            visitor: None,
+        };
         let answer = daemon.post("/api/v1/demo/chats", &body).await;
         assert!(
             answer.status().is_success(),
@@ -117,6 +124,7 @@ impl Visitor {
             // A sign that is taken back is none.
             Some(WidgetFrame::Typing { lasts }) => self.typing += u32::from(lasts.0 > 0),
             Some(WidgetFrame::Answer { id, refusal }) => self.answers.push((id, refusal)),
+            Some(WidgetFrame::Returned { returned, .. }) => self.token = returned.token,
             Some(WidgetFrame::Token { token }) => self.token = token,
         }
         true

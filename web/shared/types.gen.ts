@@ -693,9 +693,13 @@ export type PanelSays =
 export type ChatState =
   | {
       /**
-       * 1 is next.
+       * How long it will probably take yet. Nothing where the queue does not show it, or nothing is known.
        */
-      position: number;
+      expected_wait?: Millis | null;
+      /**
+       * 1 is next. Nothing where the queue does not show it.
+       */
+      position?: number | null;
       state: "waiting";
     }
   | {
@@ -711,11 +715,21 @@ export type ChatState =
        */
       notice: string;
       state: "offline_form";
+      until: Timestamp;
     }
   | {
       by: Side;
+      /**
+       * Until then at least, a return goes on with this conversation (B15); afterwards it begins a new chat. Nothing
+       * when that time is over.
+       */
+      return_until?: Timestamp | null;
       state: "ended";
     };
+/**
+ * What a return came to (B15).
+ */
+export type Returned = "same_chat" | "same_conversation" | "new_chat";
 /**
  * What the daemon says to a widget.
  */
@@ -725,6 +739,10 @@ export type WidgetFrame =
        * Longest message of a customer, in characters (B9).
        */
       chars_max: number;
+      /**
+       * What files the customer may send; nothing when none.
+       */
+      files?: FileRules | null;
       frame: "snapshot";
       interaction: InteractionId;
       /**
@@ -767,6 +785,17 @@ export type WidgetFrame =
       refusal: Refusal | null;
     }
   | {
+      expires_at: Timestamp;
+      frame: "returned";
+      id: CommandId;
+      interaction: InteractionId;
+      returned: Returned;
+      /**
+       * Bound to that interaction.
+       */
+      token: string;
+    }
+  | {
       frame: "token";
       /**
        * The token.
@@ -804,7 +833,19 @@ export type WidgetSays =
       text: string;
     }
   | {
+      frame: "leave_message";
+      id: CommandId;
+      /**
+       * The text.
+       */
+      text: string;
+    }
+  | {
       frame: "end";
+      id: CommandId;
+    }
+  | {
+      frame: "return";
       id: CommandId;
     }
   | {
@@ -813,6 +854,10 @@ export type WidgetSays =
   | {
       frame: "resync";
     };
+/**
+ * 1 to 64 of a-z, 0-9, `_`, `-`, `.`
+ */
+export type SkillId = string;
 
 /**
  * What an agent wrote about an interaction beside its codes.
@@ -1729,6 +1774,19 @@ export interface Refusal {
   message: string;
 }
 /**
+ * What files a customer may send (B18).
+ */
+export interface FileRules {
+  /**
+   * Largest file, in bytes.
+   */
+  bytes_max: number;
+  /**
+   * Media types that are taken; the daemon looks at the bytes.
+   */
+  types: string[];
+}
+/**
  * Answer to [`StartChat`].
  */
 export interface ChatStarted {
@@ -1738,6 +1796,11 @@ export interface ChatStarted {
    * Bound to this conversation, short-lived; the widget socket hands out fresh ones.
    */
   token: string;
+  /**
+   * What this browser is recognised by next time (A11, C7): to be kept, and said when a chat is started. It says
+   * nothing to anybody but the daemon.
+   */
+  visitor: string;
 }
 /**
  * Body of `POST /api/v1/{tenant}/sign-in`.
@@ -1770,5 +1833,17 @@ export interface SignedIn {
 export interface StartChat {
   id: CommandId;
   person?: Person;
+  /**
+   * A token of an earlier chat this one goes on from (B15). It proves whose chat that was, so it may have expired.
+   */
+  previous?: string | null;
   queue: QueueId;
+  /**
+   * Skills wanted beyond the queue's own (A11); at most 5.
+   */
+  skills?: SkillId[];
+  /**
+   * What an earlier [`ChatStarted`] gave this browser to be recognised by.
+   */
+  visitor?: string | null;
 }

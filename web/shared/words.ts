@@ -328,8 +328,10 @@ export const widget = {
   required: "This is needed to start the chat.",
   badEmail: "This does not look like an e-mail address. Example: grace@example.com",
   unreachable: "We cannot be reached right now. What you typed is kept; try again in a moment.",
-  position: (n: number) =>
-    n <= 1
+  position: (n: number | null) =>
+    n === null
+      ? "Someone will be with you shortly. Please stay, your place is kept."
+      : n <= 1
       ? "You are next. Someone will be with you shortly."
       : `You are number ${n} in the queue. Please stay, your place is kept.`,
   talking: (agent: string) => `You are talking to ${agent}`,

@@ -111,7 +111,7 @@ function Messages({ state, control }: { state: WidgetState; control: Controller 
     <div ref={box} class="messages" role="log" aria-live="polite" aria-label={t.conversation} tabIndex={0}>
       {state.chat?.state === "waiting" && (
         <p class="place">
-          <Icon name="clock" /> {t.position(state.chat.position)}
+          <Icon name="clock" /> {t.position(state.chat.position ?? null)}
         </p>
       )}
       {state.messages.map((message, index) => {
@@ -121,7 +121,7 @@ function Messages({ state, control }: { state: WidgetState; control: Controller 
           <div key={message.id} class={`line ${own ? "line-own" : ""}`}>
             {before?.from !== message.from && (
               <p class="who">
-                {own ? t.you : <bdi>{message.name}</bdi>} · {clock(message.at)}
+                {own ? t.you : <bdi>{message.name || t.agent}</bdi>} · {clock(message.at)}
               </p>
             )}
             <p class="bubble">

@@ -115,6 +115,7 @@ function frame(state: WidgetState, frame: WidgetFrame, at: number): WidgetState 
       return { ...state, typingUntil: at + frame.for };
     case "answer":
       return answer(state, frame.id, frame.refusal);
+    case "returned":
     case "token":
     case "bye":
       // Acts for the controller and the link.
