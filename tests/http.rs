@@ -5,6 +5,8 @@
 
 #[path = "http/customers.rs"]
 mod customers;
+#[path = "http/desks.rs"]
+mod desks;
 #[path = "http/lanes.rs"]
 mod lanes;
 #[path = "http/mirror.rs"]

@@ -3,7 +3,8 @@
 use super::reload::Reload;
 use crate::auth::Producer;
 use crate::bus;
-use crate::http::{Admin, Intake};
+use crate::drive;
+use crate::http::{self, Admin, Intake};
 use crate::journal::{Delivery, Store};
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -30,7 +31,7 @@ pub(super) fn intake(bus: bus::Intake) -> Intake {
 pub(super) struct Verbs {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    tenants: Vec<TenantId>,
+    drive: drive::Handle,
     reload: Arc<Reload>,
 }
 
@@ -42,19 +43,27 @@ struct Which {
     interaction: InteractionId,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explain {
+    /// All are looked through when none is named.
+    tenant: Option<TenantId>,
+    interaction: InteractionId,
+}
+
 impl Verbs {
     pub(super) fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        tenants: Vec<TenantId>,
+        drive: drive::Handle,
         reload: Arc<Reload>,
     ) -> Self {
-        Self { store, clock, tenants, reload }
+        Self { store, clock, drive, reload }
     }
 
     async fn list(&self) -> Result<Value, Refusal> {
         let mut letters = Vec::new();
-        for tenant in &self.tenants {
+        for tenant in &self.drive.tenants() {
             let dead = self.store.dead(tenant, LIST_MAX).await.map_err(|e| failed(&e))?;
             letters.extend(dead.into_iter().map(|delivery| letter(tenant, &delivery)));
         }
@@ -74,6 +83,25 @@ impl Verbs {
             Code::NotFound,
             "there is no such dead letter; `tieline dead-letters list` shows them",
         ))
+    }
+
+    async fn explain(&self, arguments: Value) -> Result<Value, Refusal> {
+        let asked: Explain = serde_json::from_value(arguments)
+            .map_err(|e| Refusal::new(Code::Invalid, format!("name interaction, and perhaps tenant: {e}")))?;
+        let tenants = asked.tenant.map_or_else(|| self.drive.tenants(), |one| vec![one]);
+        for tenant in tenants {
+            let (store, now) = (self.store.as_ref(), self.clock.now());
+            match http::explain(&self.drive, store, now, &tenant, asked.interaction).await {
+                Ok(explained) => {
+                    return serde_json::to_value(explained)
+                        .map_err(|e| Refusal::new(Code::Unavailable, e.to_string()));
+                }
+                Err(refusal) if refusal.code == Code::NotFound => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        let message = "there is no chat or call of this id; look for it in the panel or the CRM record";
+        Err(Refusal::new(Code::NotFound, message).field("interaction"))
     }
 }
 
@@ -97,11 +125,12 @@ impl Admin for Verbs {
         match verb {
             "dead-letters-list" => self.list().await,
             "dead-letters-retry" => self.retry(arguments).await,
+            "explain" => self.explain(arguments).await,
             "reload" => self.reload.reload().await,
             other => {
                 let other: String = other.chars().take(40).collect();
                 let message = format!(
-                    "there is no verb `{other}`; there are dead-letters-list, dead-letters-retry and reload"
+                    "there is no verb `{other}`; there are dead-letters-list, dead-letters-retry, explain and reload"
                 );
                 Err(Refusal::new(Code::NotFound, message))
             }

@@ -65,6 +65,13 @@ enum Verb {
         #[arg(long)]
         admin: Option<SocketAddr>,
     },
+    /// Says why a chat is where it is, who was considered for it, and what happened to it; asks the running daemon.
+    Explain {
+        #[command(flatten)]
+        file: File,
+        #[command(subcommand)]
+        what: Explain,
+    },
     /// Reads a password from standard input and prints what `password_hash` wants.
     HashPassword,
     /// Prints the JSON Schema of the settings.
@@ -84,6 +91,12 @@ enum DeadLetters {
         /// The interaction.
         interaction: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Explain {
+    /// A chat, open or closed, or a call.
+    Chat(super::explain::Asked),
 }
 
 #[derive(Debug, Args)]
@@ -134,6 +147,9 @@ impl Cli {
             Verb::Doctor { file } => runtime()?.block_on(super::doctor::doctor(&file.load()?)),
             Verb::DeadLetters { file, verb } => runtime()?.block_on(dead_letters(&file.load()?, verb)),
             Verb::Reload { file, admin } => runtime()?.block_on(reload(&file.load()?, admin)),
+            Verb::Explain { file, what: Explain::Chat(asked) } => {
+                runtime()?.block_on(super::explain::explain(&file.load()?, asked))
+            }
             Verb::HashPassword => hash_password(),
             Verb::Schema => {
                 println!("{:#}", settings::schema());
@@ -193,7 +209,6 @@ fn hash_password() -> anyhow::Result<()> {
 }
 
 async fn dead_letters(settings: &Settings, verb: DeadLetters) -> anyhow::Result<()> {
-    super::install_crypto();
     let (name, arguments) = match verb {
         DeadLetters::List => ("dead-letters-list", serde_json::json!({})),
         DeadLetters::Retry { tenant, connection, interaction } => {
@@ -229,7 +244,7 @@ async fn reload(settings: &Settings, admin: Option<SocketAddr>) -> anyhow::Resul
 }
 
 /// Asks the running daemon over its admin listener.
-async fn ask(
+pub(super) async fn ask(
     address: SocketAddr,
     verb: &str,
     arguments: &serde_json::Value,

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod drain;
 mod exit;
+mod explain;
 mod health;
 mod machine;
 mod measured;
@@ -185,7 +186,7 @@ async fn edge(
     metrics: Vec<Source>,
     impaired: http::Impaired,
 ) -> anyhow::Result<Edge> {
-    let verbs = admin::Verbs::new(core.store.clone(), core.clock.clone(), core.handle.tenants(), reload);
+    let verbs = admin::Verbs::new(core.store.clone(), core.clock.clone(), core.handle.clone(), reload);
     let edge = Edge::bind(crate::http::Parts {
         settings: core.live.clone(),
         auth: core.auth.clone(),

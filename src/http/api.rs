@@ -223,7 +223,7 @@ pub(super) fn find(app: &Shared, tenant: &str) -> Result<(TenantId, Arc<Tenant>)
     Ok((id, its))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -9,6 +9,7 @@ mod api;
 mod contents;
 mod deeds;
 mod drafts;
+mod explain;
 mod files;
 mod floor;
 mod headers;
@@ -29,6 +30,7 @@ mod socket;
 mod widget_socket;
 mod widget_view;
 
+pub use explain::explain;
 pub use health::{Impaired, Readiness, Source};
 pub use hub::Hub;
 pub use pops::{Pop, Shown};
@@ -216,6 +218,7 @@ fn router(app: &Shared) -> Router {
         .route("/api/v1/{tenant}/chats", post(api::start_chat))
         .route("/api/v1/{tenant}/chats/{id}/return", post(returning::come_back_by_request))
         .route("/api/v1/{tenant}/events", post(api::take_event))
+        .route("/api/v1/{tenant}/chats/{id}/explain", get(explain::get))
         .route_layer(draining.clone())
         .route("/panel/{tenant}/", get(pages::panel).post(pages::panel))
         .route("/panel/{tenant}", get(pages::add_slash))

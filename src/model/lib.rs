@@ -17,6 +17,7 @@ pub mod panel;
 pub mod policy;
 pub mod refusal;
 pub mod time;
+pub mod timeline;
 
 pub use command::{Actor, CallFact, Command, Wish};
 pub use event::Event;

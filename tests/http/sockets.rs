@@ -213,6 +213,17 @@ async fn another_tenants_ids_are_ids_of_nothing() {
             json!({ "deed": "classify", "interaction": id, "codes": [], "remarks": { "text": "x" } }),
             json!({ "deed": "choose_contact", "interaction": id, "connection": "sf", "contact": null }),
             json!({ "deed": "accept_offer", "offer": offer }),
+            json!({ "deed": "reject_offer", "offer": offer }),
+            json!({ "deed": "whisper", "interaction": id, "text": "x" }),
+            json!({ "deed": "send_notice", "interaction": id, "notice": "nudge" }),
+            json!({ "deed": "transfer", "interaction": id, "to": { "to": "queue", "queue": "support" } }),
+            json!({ "deed": "transfer", "interaction": id, "to": { "to": "agent", "agent": "anna" }, "note": "x" }),
+            json!({ "deed": "cancel_transfer", "interaction": id }),
+            json!({ "deed": "hand_over", "interaction": id, "agent": "anna" }),
+            json!({ "deed": "share_history", "interaction": id }),
+            json!({ "deed": "open_case", "interaction": id }),
+            json!({ "deed": "flag_abuse", "interaction": id }),
+            json!({ "deed": "fill_script", "interaction": id, "answers": { "a": "b" } }),
         ] {
             let refusal = stranger.ask(json!({ "frame": "do", "do": deed })).await;
             assert_eq!(refusal["code"], "not_found", "{deed}");
