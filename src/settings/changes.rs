@@ -102,6 +102,7 @@ fn exchanged(at: &str, old: &Tenant, new: &Tenant) -> Vec<String> {
             keys.push(format!("{at}.{key}"));
         }
     }
+    // What has no line of its own here is named as a whole.
     if keys.is_empty() && old != new {
         keys.push(at.to_owned());
     }

@@ -1,5 +1,6 @@
 //! Reads the file, the environment, and the files that secrets stand in.
 
+use super::presets::Layer;
 use super::{Problems, Secret, Settings, bus};
 use config::{Config, Environment, File, FileFormat};
 use std::collections::HashMap;
@@ -87,8 +88,12 @@ fn build(text: &str, from: String, env: HashMap<String, String>) -> Result<Setti
         .separator("__")
         .try_parsing(false)
         .source(Some(env));
+    let file = File::from_str(text, FileFormat::Toml);
+    let written = Config::builder().add_source(file.clone()).add_source(environment.clone());
+    let presets = Layer::of(&written.build().map_err(shape)?).map_err(shape)?;
     let mut settings: Settings = Config::builder()
-        .add_source(File::from_str(text, FileFormat::Toml))
+        .add_source(presets)
+        .add_source(file)
         .add_source(environment)
         .build()
         .map_err(shape)?

@@ -15,6 +15,7 @@ mod journal;
 mod live;
 mod load;
 mod presence;
+mod presets;
 mod problem;
 mod queue;
 mod span;
@@ -32,6 +33,7 @@ pub use journal::Journal;
 pub use live::{Live, Tenants};
 pub use load::{Error, from_env, load, load_text, read_or_make_key, schema};
 pub use presence::{LabelsSettings, LeaseSettings};
+pub use presets::Preset;
 pub use problem::{Problem, Problems};
 pub use queue::{
     AttachmentsSettings, Branch, ClassificationSettings, CodeSettings, Full, InactivitySettings, LogSettings,

@@ -4,7 +4,7 @@ use super::auth::list;
 use super::http::check_origin;
 use super::queue::span_or_none;
 use super::{
-    ClassificationSettings, LabelsSettings, LeaseSettings, Problems, Queue, Schedule, Secret, Span,
+    ClassificationSettings, LabelsSettings, LeaseSettings, Preset, Problems, Queue, Schedule, Secret, Span,
     WrapUpSettings, hours,
 };
 use schemars::JsonSchema;
@@ -19,6 +19,9 @@ use tieline_model::{AgentId, ConnectionId, Millis, QueueId, ScheduleId, SkillId,
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tenant {
+    /// A way of working to begin with: `inbox`, `offer` or `etiquette`. It is the preset of every queue that names none,
+    /// and brings what statuses are called; keys that are written win. Default: none, the rules' defaults.
+    pub preset: Option<Preset>,
     /// Name as shown. Default: the tenant's id.
     pub name: Option<String>,
     /// People, by id.
@@ -145,6 +148,7 @@ pub(super) const VENDORS: [&str; 3] = ["salesforce", "dynamics", "zendesk"];
 impl Default for Tenant {
     fn default() -> Self {
         Self {
+            preset: None,
             name: None,
             agents: BTreeMap::new(),
             queues: BTreeMap::new(),

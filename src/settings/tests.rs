@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 mod hours;
+mod presets;
 mod queue;
 
 fn none() -> HashMap<String, String> {

@@ -12,7 +12,7 @@ pub(super) use wrap_up::span_or_none;
 pub use wrap_up::{Branch, ClassificationSettings, CodeSettings, WrapUpSettings};
 
 use super::auth::list;
-use super::{Problems, Span, Tenant};
+use super::{Preset, Problems, Span, Tenant};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,9 @@ use tieline_model::{Millis, QueueId, ScheduleId, SkillId};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Queue {
+    /// A way of working to begin with: `inbox`, `offer`, `etiquette`, or `plain` for the rules' defaults; keys that
+    /// stand beside it win. Default: the contact centre's preset.
+    pub preset: Option<Preset>,
     /// Name as shown. Default: the queue's id.
     pub name: Option<String>,
     /// How chats are handed out (A3). Default `offer`.
@@ -111,6 +114,7 @@ impl Default for Queue {
         let rules = QueuePolicy::named("");
         let span = |ms: Millis| Span::ms(ms.0);
         Self {
+            preset: None,
             name: None,
             delivery: rules.delivery,
             priority: rules.priority,
