@@ -31,9 +31,27 @@ pub(super) struct Args {
 
 /// The people of the demo's contact centre. One password: there is nothing to protect.
 const PEOPLE: [Person; 3] = [
-    Person { id: "anna", name: "Anna Berg", extension: "201", supervisor: false },
-    Person { id: "ben", name: "Ben Okoro", extension: "202", supervisor: false },
-    Person { id: "sofia", name: "Sofia Lind", extension: "203", supervisor: true },
+    Person {
+        id: "anna",
+        name: "Anna Berg",
+        extension: "201",
+        supervisor: false,
+        skills: "english = 8, german = 9",
+    },
+    Person {
+        id: "ben",
+        name: "Ben Okoro",
+        extension: "202",
+        supervisor: false,
+        skills: "english = 9, orders = 6",
+    },
+    Person {
+        id: "sofia",
+        name: "Sofia Lind",
+        extension: "203",
+        supervisor: true,
+        skills: "english = 7, german = 7, orders = 9",
+    },
 ];
 const PASSWORD: &str = "tieline-demo";
 const TENANT: &str = "acme";

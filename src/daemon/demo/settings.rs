@@ -11,6 +11,8 @@ pub(super) struct Person {
     pub(super) name: &'static str,
     pub(super) extension: &'static str,
     pub(super) supervisor: bool,
+    /// As the settings want them.
+    pub(super) skills: &'static str,
 }
 
 /// Everything that differs from one demo to the next.
@@ -70,8 +72,8 @@ impl Demo<'_> {
         let _ = write!(
             text,
             "[tenants.{tenant}]\nname = \"Acme\"\ndefault_country = \"DE\"\nown_numbers = [\"+49 30 901820\"]\n\
-             site_origins = [{site}]\npanel_hosts = [{hosts}]\nconnections_order = [{order}]\n\n\
-             [tenants.{tenant}.queues.support]\nname = \"Support\"\n\n\
+             time_zone = \"Europe/Berlin\"\nsite_origins = [{site}]\npanel_hosts = [{hosts}]\nconnections_order = [{order}]\n\n\
+             [tenants.{tenant}.queues.support]\nname = \"Support\"\nhours = \"always\"\n\n\
              [tenants.{tenant}.queues.support.classification]\n\
              codes = [\"Order\", \"Delivery\", \"Return\", \"Complaint\", \"Other\"]\n\n",
             tenant = self.tenant,
@@ -79,6 +81,12 @@ impl Demo<'_> {
             hosts = hosts.join(", "),
             order = order.join(", "),
         );
+        // A demo is open whenever somebody looks at it.
+        let _ = writeln!(text, "[tenants.{}.schedules.always]", self.tenant);
+        for day in ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] {
+            let _ = writeln!(text, "{day} = [\"00:00-24:00\"]");
+        }
+        text.push('\n');
     }
 
     fn people(&self, text: &mut String) {
@@ -86,13 +94,14 @@ impl Demo<'_> {
             let _ = write!(
                 text,
                 "[tenants.{}.agents.{}]\nname = {}\npassword_hash = {}\nqueues = [\"support\"]\n\
-                 extension = {}\nsupervisor = {}\n\n",
+                 extension = {}\nsupervisor = {}\nskills = {{ {} }}\n\n",
                 self.tenant,
                 person.id,
                 quoted(person.name),
                 quoted(self.password_hash),
                 quoted(person.extension),
-                person.supervisor
+                person.supervisor,
+                person.skills
             );
         }
     }
