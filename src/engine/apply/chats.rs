@@ -121,6 +121,7 @@ impl Engine {
         let serves = self.policy.agents.get(agent).is_some_and(|policy| policy.queues.contains(to));
         let pause = self.policy.queues.get(to).filter(|_| serves).map(|q| q.retry_decliner_after);
         self.move_chat(id, |c| {
+            connecting_until(c, at);
             enter(c, to, at);
             c.declined.extend(pause.map(|pause| (agent.clone(), at + pause)));
             c.preferred = None;

@@ -242,8 +242,11 @@ impl Engine {
         let (agent, conversation) = (known.state.on_the_phone().cloned(), known.conversation);
         let mut events = Vec::new();
         let wrap_up = self.policy.calls.wrap_up.filter(|_| outcome == Outcome::Answered && !presumed);
-        // An agent who is on another call already gets no wrap-up of this one.
-        let wrap_up = wrap_up.zip(agent.clone().filter(|agent| !self.on_another_call(agent, id)));
+        // An agent who is on another call already gets no wrap-up of this one; nor does one who has left the settings and
+        // could never complete it.
+        let wraps_up =
+            |agent: &AgentId| self.policy.agents.contains_key(agent) && !self.on_another_call(agent, id);
+        let wrap_up = wrap_up.zip(agent.clone().filter(wraps_up));
         if let Some((rules, agent)) = &wrap_up {
             events.extend(self.park_active(now, agent, ParkedBy::Activation, None));
             let (deadline, time) = (rules.time.map(|time| now + time), rules.time);

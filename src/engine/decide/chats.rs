@@ -132,13 +132,20 @@ impl Engine {
     }
 
     fn customer_ends(&self, now: Timestamp, chat: &Chat) -> Vec<Event> {
+        let mut service = chat.service;
         let mut events = match &chat.stage {
             Stage::Owned { agent, .. } => return self.end_owned(now, chat, agent, Side::Customer),
-            Stage::Offered(offer) => vec![self.withdraw(chat, offer, WithdrawnWhy::CustomerLeft)],
+            Stage::Offered(offer) => {
+                // The offer that ends here counts too: an agent was free (B17).
+                if chat.answered_at.is_none() {
+                    service.connecting.0 += now.since(offer.at).0;
+                }
+                vec![self.withdraw(chat, offer, WithdrawnWhy::CustomerLeft)]
+            }
             Stage::Waiting | Stage::Form { .. } => Vec::new(),
         };
         events.push(Event::ChatEnded { interaction: chat.id, by: Side::Customer });
-        events.push(self.closed_in_line(chat, self.left_in_line(chat)));
+        events.push(self.closed_in_line(chat, service, self.left_in_line(chat)));
         events
     }
 

@@ -5,6 +5,7 @@ use crate::state::{Chat, Engine, Stage, Talk};
 use tieline_model::command::Presence;
 use tieline_model::content::ContentRef;
 use tieline_model::crm::{Outcome, Side};
+use tieline_model::event::Service;
 use tieline_model::policy::Strategy;
 use tieline_model::{Actor, AgentId, Code, Command, Event, InteractionId, Mark, QueueId, Refusal, Timestamp};
 
@@ -129,7 +130,7 @@ impl Engine {
             text: *text,
         };
         let mut events = vec![message, Event::ChatEnded { interaction: id, by: Side::Customer }];
-        events.push(self.closed_in_line(chat, Outcome::MessageLeft));
+        events.push(self.closed_in_line(chat, chat.service, Outcome::MessageLeft));
         Ok(events)
     }
 
@@ -137,7 +138,7 @@ impl Engine {
     pub(crate) fn form_over(&self, id: InteractionId) -> Vec<Event> {
         let Some(chat) = self.chats.get(&id) else { return Vec::new() };
         let ended = Event::ChatEnded { interaction: id, by: Side::System };
-        vec![ended, self.closed_in_line(chat, self.left_in_line(chat))]
+        vec![ended, self.closed_in_line(chat, chat.service, self.left_in_line(chat))]
     }
 
     /// How a chat ends that no agent has at that moment (B20). One that an agent had before was answered.
@@ -149,7 +150,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn closed_in_line(&self, chat: &Chat, outcome: Outcome) -> Event {
+    pub(super) fn closed_in_line(&self, chat: &Chat, service: Service, outcome: Outcome) -> Event {
         let log = match outcome {
             Outcome::Answered | Outcome::MessageLeft => true,
             Outcome::Abandoned | Outcome::Overflowed | Outcome::Missed => {
@@ -157,7 +158,7 @@ impl Engine {
             }
         };
         let (interaction, conversation) = (chat.id, chat.conversation);
-        let (agent, service) = (chat.last_agent.clone(), Some(chat.service));
+        let (agent, service) = (chat.last_agent.clone(), Some(service));
         Event::InteractionClosed { interaction, outcome, conversation, agent, log, service }
     }
 

@@ -30,7 +30,11 @@ impl Engine {
                 && agent.inbox.is_empty()
                 && agent.guest_at.is_empty();
             if !policy.agents.contains_key(id) && !idle {
-                events.extend(self.removed(id));
+                let leaves = self.removed(id);
+                // Two who leave at once may have had a transfer, or a chat, between them: that ends once.
+                events.extend(
+                    leaves.into_iter().filter(|event| !ended_before(event, &events)).collect::<Vec<_>>(),
+                );
             } else if let Some(chat) = agent.offered.and_then(|i| self.chats.get(&i)) {
                 let queue = chat.queue.as_ref();
                 let serves =
@@ -52,4 +56,14 @@ impl Engine {
         events.push(Event::PresenceChanged { agent: id.clone(), presence, why: PresenceWhy::Removed });
         events
     }
+}
+
+/// Whether an event ends what one before it has ended: an open transfer, or a guest's part in a chat.
+fn ended_before(event: &Event, before: &[Event]) -> bool {
+    if let Event::TransferFailed { offer, .. } = event {
+        return before
+            .iter()
+            .any(|b| matches!(b, Event::TransferFailed { offer: ended, .. } if ended == offer));
+    }
+    matches!(event, Event::GuestLeft { .. }) && before.contains(event)
 }

@@ -21,6 +21,7 @@ mod delivery;
 mod explain;
 mod figures;
 mod files;
+mod found;
 mod hours;
 mod inbox;
 mod lease;
