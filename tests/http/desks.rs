@@ -208,6 +208,74 @@ async fn an_ordinary_agent_may_do_nothing_of_a_supervisors() {
 
 // proves A15
 #[tokio::test]
+async fn a_supervisor_watches_the_floor_joins_and_acts_and_the_agent_sees_who_and_why() {
+    let world = world(PEOPLE).await;
+    let mut talk = world.talking("Grace").await;
+    let chat = talk.chat.clone();
+    let (mut zoe, view) = panel_of(&world, "zoe").await;
+    assert_eq!((&view["me"]["supervisor"], &view["watched"]), (&json!(true), &Value::Null));
+    does(&mut zoe, json!({ "deed": "watch", "on": true })).await;
+    zoe.say(&json!({ "frame": "resync" })).await;
+    let floor = zoe.frame("snapshot").await["view"]["watched"].clone();
+    let agents = floor["agents"].as_array().unwrap();
+    let anna = agents.iter().find(|a| a["agent"] == "anna").unwrap();
+    assert_eq!(
+        (&anna["status"]["status"], &anna["connected"], &anna["load"]),
+        (&json!("handling_chat"), &json!(true), &json!(1))
+    );
+    assert_eq!((agents.len(), floor["queues"].as_array().unwrap().len()), (3, 2));
+    assert_eq!(floor["chats"][0]["place"], json!({ "at": "open", "agent": "anna", "place": "active" }));
+    assert!(!floor.to_string().contains("Grace"), "the floor has no content");
+    assert_eq!(
+        refused(&mut zoe, json!({ "deed": "send", "interaction": chat, "text": "x" })).await,
+        "not_found"
+    );
+    assert_eq!(talk.widget.ask(json!({ "frame": "send", "text": "private words" })).await, Value::Null);
+    let act = |act: Value| json!({ "deed": "supervise", "act": act, "reason": "to help" });
+    // Nothing of what is said reaches a supervisor who has not joined; what comes next shows that nothing came before.
+    does(&mut zoe, act(json!({ "act": "join", "interaction": chat }))).await;
+    let act_seen = talk.panel.change("supervised", |_| true).await["supervised"].clone();
+    assert_eq!(
+        (act_seen["by_name"].as_str(), act_seen["reason"].as_str(), act_seen["act"]["act"].as_str()),
+        (Some("Zoë Lind"), Some("to help"), Some("join"))
+    );
+    let hers = shows(&world, "zoe").await;
+    assert_eq!(
+        (&hers["joined"][0]["guest"], texts(&hers, &chat)),
+        (&json!("supervisor"), said(&[("words", "private words")]))
+    );
+    does(&mut zoe, act(json!({ "act": "requeue", "interaction": chat }))).await;
+    talk.panel.change("supervised", |c| c["supervised"]["act"]["act"] == "requeue").await;
+    zoe.change("watched", |c| {
+        c["watched"]["chats"].as_array().unwrap().iter().any(|w| w["place"]["at"] == "waiting")
+    })
+    .await;
+    does(
+        &mut zoe,
+        act(json!({ "act": "set_presence", "agent": "anna", "presence": { "presence": "stop_new" } })),
+    )
+    .await;
+    let mine = shows(&world, "anna").await;
+    let acts = mine["supervised"].as_array().unwrap().iter().map(|s| s["act"]["act"].as_str().unwrap());
+    assert_eq!(
+        acts.collect::<Vec<_>>(),
+        ["set_presence", "requeue", "join"],
+        "a page opened later knows, too"
+    );
+    zoe.change("watched", |c| {
+        c["watched"]["agents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|a| a["presence"]["presence"] == "stop_new" && a["since"].is_i64())
+    })
+    .await;
+    does(&mut zoe, json!({ "deed": "watch", "on": false })).await;
+    assert_eq!(shows(&world, "zoe").await["watched"], Value::Null);
+}
+
+// proves A15
+#[tokio::test]
 async fn who_is_taken_a_chat_from_is_told_though_another_gets_it() {
     let world = world(PEOPLE).await;
     let mut talk = world.talking("Grace").await;
@@ -259,6 +327,47 @@ async fn agents_see_the_status_of_those_they_share_a_queue_with_at_most_once_a_s
     assert!(told <= seconds + 1, "{told} times in {seconds} s, for 101 changes");
 }
 
+// proves A1, A2, G1, B17
+#[tokio::test]
+async fn a_panel_shows_labels_availability_rules_and_the_day() {
+    let world = world(PEOPLE).await;
+    let mut talk = world.talking("Grace").await;
+    assert_eq!(talk.widget.ask(json!({ "frame": "send", "text": "hello" })).await, Value::Null);
+    does(&mut talk.panel, json!({ "deed": "send", "interaction": talk.chat, "text": "good day" })).await;
+    let deed = json!({ "deed": "set_availability", "channels": ["call"], "queues": ["sales"] });
+    assert_eq!(refused(&mut talk.panel, deed).await, "invalid", "not one of Anna's queues");
+    does(&mut talk.panel, json!({ "deed": "set_availability", "channels": ["call"], "queues": [] })).await;
+    // Queues are told once a second.
+    let mut view = shows(&world, "anna").await;
+    for _ in 0..100 {
+        if view["queues"][0]["today"]["answered"] == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        view = shows(&world, "anna").await;
+    }
+    assert_eq!(
+        (&view["labels"]["handling_chat"], &view["labels"]["wrap_up"]),
+        (&json!("Handling a chat"), &json!("Wrap-up"))
+    );
+    assert_eq!((&view["me"]["channels"], &view["me"]["queues"]), (&json!(["call"]), &json!([])));
+    let today = &view["me"]["today"];
+    assert_eq!(
+        (&today["chats"], &today["replies"], &today["replies_in_time"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    assert_eq!(view["queues"][0]["today"]["came"], 1);
+    assert_eq!(
+        (&view["queues"][0]["today"]["answered"], &view["queues"][0]["staff"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(view["rules"][0]["targets"], json!({ "connect": 30_000, "reply": 60_000 }));
+    assert_eq!(view["items"][0]["service"]["replies"], 1);
+    let names: Vec<&str> =
+        view["directory"].as_array().unwrap().iter().map(|q| q["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Sales", "Support"]);
+}
+
 // proves B7
 #[tokio::test]
 async fn an_item_says_since_when_the_customer_waits_for_a_reply() {
@@ -276,6 +385,40 @@ async fn an_item_says_since_when_the_customer_waits_for_a_reply() {
     assert_eq!(view["queues"][0]["reply_alert"], json!([45_000, 60_000]));
     does(&mut talk.panel, json!({ "deed": "send", "interaction": talk.chat, "text": "answer" })).await;
     assert_eq!(shows(&world, "anna").await["items"][0]["unanswered_since"], Value::Null);
+}
+
+// proves B14, B16, C7
+#[tokio::test]
+async fn sharing_notices_cases_and_flags_are_seen_in_the_item() {
+    let world = world("").await;
+    let mut talk = world.talking("Grace").await;
+    let chat = talk.chat.clone();
+    talk.panel.deed(json!({ "deed": "share_history", "interaction": chat })).await;
+    let shared = talk.panel.change("message", |c| c["message"]["said"]["kind"] == "shared").await;
+    assert!(shared["message"]["said"]["expires_at"].as_i64() > shared["message"]["at"].as_i64());
+    talk.panel.deed(json!({ "deed": "send_notice", "interaction": chat, "notice": "few_minutes" })).await;
+    let notice =
+        talk.panel.change("message", |c| c["message"]["said"]["kind"] == "notice").await["message"].clone();
+    assert_eq!((notice["from"].as_str(), notice["name"].as_str()), (Some("system"), Some("Anna Berg")));
+    assert_eq!(
+        refused(&mut talk.panel, json!({ "deed": "send_notice", "interaction": chat, "notice": "offline" }))
+            .await,
+        "invalid"
+    );
+    does(&mut talk.panel, json!({ "deed": "open_case", "interaction": chat })).await;
+    does(&mut talk.panel, json!({ "deed": "flag_abuse", "interaction": chat, "note": "shouts" })).await;
+    does(
+        &mut talk.panel,
+        json!({ "deed": "fill_script", "interaction": chat, "answers": { "order": "4711" } }),
+    )
+    .await;
+    let item = shows(&world, "anna").await["items"][0].clone();
+    assert_eq!((&item["case_opened"], &item["abusive"]), (&json!(true), &json!(true)));
+    assert_eq!(item["answers"], json!({ "order": "4711" }));
+    let many: std::collections::BTreeMap<String, String> =
+        (0..101).map(|n| (n.to_string(), String::new())).collect();
+    let deed = json!({ "deed": "fill_script", "interaction": chat, "answers": many });
+    assert_eq!(refused(&mut talk.panel, deed).await, "too_long");
 }
 
 // proves B6

@@ -855,9 +855,164 @@ export type WidgetSays =
       frame: "resync";
     };
 /**
+ * Why an agent is not given a waiting chat. Looked at in this order (A5, A9, A11).
+ */
+export type RuledOut =
+  | {
+      presence: Presence;
+      reason: "presence";
+    }
+  | {
+      /**
+       * When the agent counts as lost, if no panel comes back.
+       */
+      lost_at: Timestamp | null;
+      reason: "not_connected";
+    }
+  | {
+      presence: Presence;
+      reason: "wish";
+    }
+  | {
+      reason: "no_chats";
+    }
+  | {
+      reason: "not_this_queue";
+    }
+  | {
+      interaction: InteractionId;
+      reason: "under_offer";
+    }
+  | {
+      interaction: InteractionId;
+      reason: "on_call";
+    }
+  | {
+      /**
+       * Units the agent has.
+       */
+      capacity: number;
+      /**
+       * Units in hand, reserved ones included.
+       */
+      in_hand: number;
+      reason: "at_capacity";
+      /**
+       * Units this chat takes.
+       */
+      takes: number;
+    }
+  | {
+      interaction: InteractionId;
+      offer_when: OfferWhen;
+      reason: "at_work";
+    }
+  | {
+      /**
+       * The least level.
+       */
+      needs: number;
+      reason: "skill_missing";
+      skill: SkillId;
+    }
+  | {
+      /**
+       * The agent's level.
+       */
+      has: number;
+      /**
+       * The least level.
+       */
+      needs: number;
+      reason: "skill_too_low";
+      skill: SkillId;
+    }
+  | {
+      reason: "declined";
+      until: Timestamp;
+    };
+/**
+ * When an agent who has chats may be presented a further one (A5).
+ */
+export type OfferWhen = "all_parked" | "below_capacity" | "idle";
+/**
  * 1 to 64 of a-z, 0-9, `_`, `-`, `.`
  */
 export type SkillId = string;
+/**
+ * What became of an offer.
+ */
+export type Fate = "accepted" | "rejected" | "missed" | "withdrawn";
+/**
+ * Where a chat is, and why.
+ */
+export type Standing =
+  | Waiting
+  | Given
+  | {
+      /**
+       * When an agent first had it in hand; `None` while it lies unopened.
+       */
+      answered_at: Timestamp | null;
+      given: Given;
+      place: Place;
+      standing: "owned";
+      /**
+       * To whom its agent has offered it (B12).
+       */
+      transfer: Given | null;
+      /**
+       * It has ended and is being wrapped up.
+       */
+      wrap_up: boolean;
+    }
+  | {
+      deadline: Timestamp;
+      standing: "offline_form";
+    };
+/**
+ * A step that comes by itself.
+ */
+export type NextStep =
+  | {
+      step: "needs_less";
+    }
+  | {
+      step: "overflows";
+      to: OverflowTo;
+    }
+  | {
+      agent: AgentId;
+      step: "asks_again";
+    }
+  | {
+      step: "opens";
+    }
+  | {
+      step: "closes";
+    };
+/**
+ * Where a chat goes that its queue cannot serve (A12).
+ */
+export type OverflowTo =
+  | {
+      to: "wait";
+    }
+  | {
+      queue: QueueId;
+      to: "queue";
+    }
+  | {
+      to: "offline_form";
+    };
+/**
+ * Who among the free agents gets the chat (A11).
+ */
+export type Strategy = "longest_idle" | "least_loaded" | "sticky";
+/**
+ * Position of an event in a tenant's journal: 1, 2, 3 … without gaps.
+ */
+export type Seq = number;
 
 /**
  * What an agent wrote about an interaction beside its codes.
@@ -1787,6 +1942,20 @@ export interface FileRules {
   types: string[];
 }
 /**
+ * How an agent stands to a chat that waits.
+ */
+export interface AgentStanding {
+  agent: AgentId;
+  /**
+   * Name as shown.
+   */
+  name: string;
+  /**
+   * What rules the agent out, in words; or that nothing does.
+   */
+  words: string;
+}
+/**
  * Answer to [`StartChat`].
  */
 export interface ChatStarted {
@@ -1801,6 +1970,194 @@ export interface ChatStarted {
    * nothing to anybody but the daemon.
    */
   visitor: string;
+}
+/**
+ * An agent who serves the queue of a waiting chat.
+ */
+export interface Considered {
+  agent: AgentId;
+  /**
+   * The first reason that holds against the agent. `None` where none does: the agent may take it from a `pull` queue;
+   * from another it is the agent's at the next pass, unless a chat before it is.
+   */
+  ruled_out: RuledOut | null;
+}
+/**
+ * An offer that was made before.
+ */
+export interface EarlierOffer {
+  agent: AgentId;
+  fate: Fate;
+}
+/**
+ * Answer to `GET /api/v1/{tenant}/chats/{id}/explain`.
+ */
+export interface Explained {
+  /**
+   * The same in words, a sentence each.
+   */
+  because: string[];
+  /**
+   * Agents considered for it while it waits, and what rules each out, in words.
+   */
+  considered: AgentStanding[];
+  /**
+   * How much happened before those.
+   */
+  earlier: number;
+  /**
+   * Why it is where it is; nothing when it is closed, or a call that is on.
+   */
+  explanation: Explanation | null;
+  interaction: InteractionId;
+  /**
+   * What happened to it, oldest first; the latest 5,000.
+   */
+  timeline: Moment[];
+}
+/**
+ * Why a chat is where it is.
+ */
+export interface Explanation {
+  at: Timestamp;
+  /**
+   * Offers made before, oldest first; the latest 16 (A4).
+   */
+  earlier: EarlierOffer[];
+  entered_at: Timestamp;
+  interaction: InteractionId;
+  /**
+   * Its queue; `None` only for a call that came through none.
+   */
+  queue: QueueId | null;
+  standing: Standing;
+  started_at: Timestamp;
+}
+/**
+ * Why a chat waits.
+ */
+export interface Waiting {
+  /**
+   * It waits ahead of others: its agent was lost, or a supervisor took it back (A15, A17).
+   */
+  ahead: boolean;
+  /**
+   * Agents who serve its queue, those at work first; at most 200.
+   */
+  considered: Considered[];
+  delivery: Delivery;
+  /**
+   * How long it will probably wait yet (A13).
+   */
+  expected_wait: Millis | null;
+  /**
+   * Chats in the same line, those under offer not among them.
+   */
+  in_line: number;
+  /**
+   * Agents who serve its queue and are not listed.
+   */
+  more: number;
+  /**
+   * What an agent must have to be given it now, with the least level (A11).
+   */
+  needs: {
+    /**
+     * This interface was referenced by `undefined`'s JSON-Schema definition
+     * via the `patternProperty` "^[a-z0-9_.-]+$".
+     */
+    [k: string]: number;
+  };
+  /**
+   * What comes next by itself, soonest first.
+   */
+  next: Next[];
+  /**
+   * Its queue is open (A12).
+   */
+  open: boolean;
+  /**
+   * Its place in line; 1 is next.
+   */
+  position: number;
+  /**
+   * Who gets it if free (A11, B15).
+   */
+  preferred: AgentId | null;
+  /**
+   * By how many levels that has been lowered.
+   */
+  relaxed: number;
+  /**
+   * Agents of its queue who are at work.
+   */
+  staff: number;
+}
+/**
+ * What comes next for a waiting chat by itself.
+ */
+export interface Next {
+  at: Timestamp;
+  what: NextStep;
+}
+/**
+ * Why an agent has a chat, or is offered it, as far as is still known.
+ */
+export interface Given {
+  agent: AgentId;
+  /**
+   * The agent's units.
+   */
+  capacity: number;
+  idle_since: Timestamp;
+  /**
+   * The agent's units in hand now, this chat's included.
+   */
+  load: number;
+  /**
+   * The open offer, if it is one.
+   */
+  offer: OpenOffer | null;
+  /**
+   * The agent was to get it if free: had this customer last (A11, B15).
+   */
+  preferred: boolean;
+  /**
+   * The agent's levels in what it needs, added up; who has more goes first. `None`: lacks something, and was given
+   * it by hand.
+   */
+  skill: number | null;
+  /**
+   * How the queue chooses among the free (A11).
+   */
+  strategy: Strategy | null;
+}
+/**
+ * An offer that stands.
+ */
+export interface OpenOffer {
+  at: Timestamp;
+  deadline: Timestamp;
+  offer: OfferId;
+}
+/**
+ * Something that happened.
+ */
+export interface Moment {
+  at: Timestamp;
+  /**
+   * The event's name and version.
+   */
+  event: string;
+  seq: Seq;
+  /**
+   * Who did it, by name as shown; `Customer`, or `Tieline` for what comes by itself.
+   */
+  who: string;
+  /**
+   * What, in words.
+   */
+  words: string;
 }
 /**
  * Body of `POST /api/v1/{tenant}/sign-in`.

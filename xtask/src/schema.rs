@@ -15,6 +15,7 @@ use tieline_model::envelope::{
 use tieline_model::live::{
     ChatStarted, PanelFrame, PanelSays, SignIn, SignedIn, StartChat, WidgetFrame, WidgetSays,
 };
+use tieline_model::timeline::Explained;
 use tieline_model::{Event, Refusal};
 
 /// Where the schemas say they live.
@@ -93,6 +94,7 @@ pub(crate) fn json_schemas() -> Result<Vec<(&'static str, Value)>> {
                 .out::<ChatStarted>()
                 .into::<SignIn>()
                 .out::<SignedIn>()
+                .out::<Explained>()
                 .out::<Refusal>()
                 .done("api")?,
         ),
