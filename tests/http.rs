@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
+#[path = "http/attachments.rs"]
+mod attachments;
 #[path = "http/customers.rs"]
 mod customers;
 #[path = "http/desks.rs"]

@@ -3,7 +3,7 @@
 use super::answer::{Answer, closing};
 use super::limits::From;
 use super::{Shared, person};
-use crate::auth::{self, CustomerPass};
+use crate::auth::{self, AgentPass, CustomerPass};
 use crate::drive::{self, Request as Command};
 use crate::settings::{Secret, Tenant};
 use axum::Json;
@@ -135,6 +135,58 @@ fn former(app: &Shared, tenant: &TenantId, token: &str) -> Result<InteractionId,
     let pass = pass.filter(|pass| pass.tenant == *tenant);
     let bad = || Answer::invalid("previous", "`previous` is not the token of a chat here; leave it out");
     pass.map(|pass| pass.interaction).ok_or_else(bad)
+}
+
+/// Somebody at a chat, by the bearer token that comes with a request.
+pub(super) enum Whoever {
+    /// Its customer.
+    Customer(CustomerPass),
+    /// An agent, who says which chat; whether it is the agent's is the engine's to say.
+    Agent(AgentPass, InteractionId),
+}
+
+impl Whoever {
+    pub(super) fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Customer(pass) => &pass.tenant,
+            Self::Agent(pass, _) => &pass.tenant,
+        }
+    }
+
+    pub(super) fn chat(&self) -> InteractionId {
+        match self {
+            Self::Customer(pass) => pass.interaction,
+            Self::Agent(_, chat) => *chat,
+        }
+    }
+
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Self::Customer(pass) => Actor::Customer { conversation: pass.conversation },
+            Self::Agent(pass, _) => Actor::Agent { agent: pass.agent.clone() },
+        }
+    }
+}
+
+/// The customer or the agent whose bearer token comes with a request about a chat.
+pub(super) fn whoever(app: &Shared, headers: &HeaderMap, tenant: &str, id: &str) -> Result<Whoever, Answer> {
+    let is_agents = |token| app.parts.auth.tokens().read_agent(token) != Err(auth::Error::BadToken);
+    if !bearer(headers).is_some_and(is_agents) {
+        return customer(app, headers, tenant, id).map(Whoever::Customer);
+    }
+    let pass = agent(app, headers, tenant)?;
+    let none = |_| Answer::from(Refusal::new(Code::NotFound, "there is no such chat here"));
+    Ok(Whoever::Agent(pass, id.parse().map_err(none)?))
+}
+
+/// The agent of this contact centre whose bearer token comes with a request.
+pub(super) fn agent(app: &Shared, headers: &HeaderMap, tenant: &str) -> Result<AgentPass, Answer> {
+    let token = bearer(headers).ok_or_else(|| Answer::not_signed_in("an agent's token is needed"))?;
+    let pass = app.parts.auth.tokens().read_agent(token).map_err(|error| refused(&error))?;
+    if pass.tenant.as_str() != tenant || !app.parts.auth.knows(&pass.tenant, &pass.agent) {
+        return Err(Answer::no_tenant());
+    }
+    Ok(pass)
 }
 
 /// The customer whose bearer token comes with a request about this chat. A chat of others answers as none does.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
 use http::{StatusCode, header};
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -67,6 +67,10 @@ pub(super) struct Counts {
     pub(super) sign_ins_refused: Count,
     pub(super) chats: Count,
     pub(super) shares_read: Count,
+    pub(super) files_taken: Count,
+    pub(super) files_refused: Count,
+    pub(super) files_unscanned: Count,
+    pub(super) files_read: Count,
     pub(super) events: Count,
     pub(super) throttled: Count,
     pub(super) frames_in: Count,
@@ -126,6 +130,10 @@ fn own(app: &Shared, registry: &mut Registry) {
         ("sign_ins_refused", "Sign-ins refused", counts.sign_ins_refused.get()),
         ("chats_started", "Chats started by the widget", counts.chats.get()),
         ("shares_read", "Shared transcripts shown", counts.shares_read.get()),
+        ("files_taken", "Files taken in chats", counts.files_taken.get()),
+        ("files_refused", "Files refused, for whatever reason", counts.files_refused.get()),
+        ("files_unscanned", "Files that the scanner could not scan", counts.files_unscanned.get()),
+        ("files_read", "Files given back to those at their chats", counts.files_read.get()),
         ("http_events", "Events taken over HTTP", counts.events.get()),
         ("throttled", "Requests and frames that came too often", counts.throttled.get()),
         ("frames_in", "Frames from live sockets", counts.frames_in.get()),
@@ -136,6 +144,11 @@ fn own(app: &Shared, registry: &mut Registry) {
     ] {
         registry.register(name, help, ConstCounter::new(value));
     }
+    let infected = Family::<Vec<(&str, String)>, Counter>::default();
+    for (signature, found) in app.infected.found() {
+        infected.get_or_create(&vec![("signature", signature)]).inc_by(found);
+    }
+    registry.register("files_infected", "Files refused because of what was found in them", infected);
     let open = Family::<Vec<(&str, &str)>, Gauge>::default();
     for (kind, sockets) in [("agent", hub.panels), ("customer", hub.widgets)] {
         open.get_or_create(&vec![("kind", kind)]).set(i64::try_from(sockets).unwrap_or(i64::MAX));

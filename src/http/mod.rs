@@ -6,6 +6,7 @@
 
 mod answer;
 mod api;
+mod attachments;
 mod contents;
 mod deeds;
 mod drafts;
@@ -16,6 +17,7 @@ mod headers;
 mod health;
 mod hub;
 mod limits;
+mod media;
 mod news;
 mod pages;
 mod panel_socket;
@@ -23,6 +25,7 @@ mod panel_view;
 mod person;
 mod pops;
 mod returning;
+mod scan;
 mod server;
 mod share;
 mod signs;
@@ -47,6 +50,7 @@ use std::sync::Arc;
 use tieline_model::envelope::Envelope;
 use tieline_model::{AgentId, Clock, InteractionId, Refusal, TenantId};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Turns a producer's envelope into a request to the engines, in the producer's own name. The room `bus` has the
@@ -97,6 +101,8 @@ pub(crate) struct App {
     customer_frames: Throttle<(TenantId, InteractionId)>,
     agent_frames: Throttle<(TenantId, AgentId)>,
     events: Throttle<String>,
+    uploads: Semaphore,
+    infected: attachments::Infected,
     counts: health::Counts,
     stop: CancellationToken,
 }
@@ -130,6 +136,8 @@ impl Edge {
             customer_frames: Throttle::new(Rate::per_minute(http.customer_frames_per_minute)),
             agent_frames: Throttle::new(Rate::per_minute(http.agent_frames_per_minute)),
             events: Throttle::new(Rate::per_second(http.events_per_second)),
+            uploads: Semaphore::new(attachments::UPLOADS_MAX),
+            infected: attachments::Infected::default(),
             counts: health::Counts::default(),
             stop: CancellationToken::new(),
             parts,
@@ -235,6 +243,13 @@ fn router(app: &Shared) -> Router {
         .fallback(answer::no_such_address)
         .layer(axum::middleware::from_fn_with_state(http.request_within.std(), server::within))
         .with_state(Arc::clone(app));
+    let files = Router::new()
+        .route("/api/v1/{tenant}/chats/{id}/files", post(attachments::upload))
+        .route_layer(draining.clone())
+        .route("/api/v1/{tenant}/chats/{id}/files/{message}", get(attachments::download))
+        .method_not_allowed_fallback(answer::wrong_method)
+        .layer(axum::middleware::from_fn_with_state(http.file_within.std(), server::within))
+        .with_state(Arc::clone(app));
     let sockets = Router::new()
         .route("/ws/agent", any(panel_socket::open))
         .route("/ws/customer", any(widget_socket::open))
@@ -242,6 +257,7 @@ fn router(app: &Shared) -> Router {
         .with_state(Arc::clone(app));
     let secure = app.origins.secure();
     timed
+        .merge(files)
         .merge(sockets)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(app), limits::name_address))
         .layer(axum::middleware::map_response(move |response| headers::add(response, secure)))

@@ -675,6 +675,19 @@ impl std::fmt::Debug for ChatReturned {
     }
 }
 
+/// Answer to `POST /api/v1/{tenant}/chats/{id}/files` (B18): the message that the file is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileTaken {
+    /// The id its sender gave it; the file is at `…/files/{id}`.
+    pub message: CommandId,
+    /// Its name as kept, without path.
+    pub name: String,
+    /// Its media type, as found by looking at the bytes.
+    pub media_type: String,
+    /// Its size.
+    pub bytes: u32,
+}
+
 /// What a return came to (B15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

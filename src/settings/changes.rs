@@ -28,6 +28,7 @@ impl Changes {
             ("http", started.http != wanted.http),
             ("auth", started.auth != wanted.auth),
             ("dispatch", started.dispatch != wanted.dispatch),
+            ("scan", started.scan != wanted.scan),
             ("telemetry", started.telemetry != wanted.telemetry),
         ]
         .into_iter()

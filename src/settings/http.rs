@@ -28,6 +28,8 @@ pub struct Http {
     pub header_within: Span,
     /// A whole request, body included, must be here and answered within this. Default "30s".
     pub request_within: Span,
+    /// A file in a chat must have come, and been scanned, or gone, within this (B18). Default "2m".
+    pub file_within: Span,
     /// Longest header block, in bytes. Default 8192.
     pub header_bytes_max: u32,
     /// Longest body of a new chat or a sign-in, in bytes. Default 16384.
@@ -70,6 +72,7 @@ impl Default for Http {
             sockets_per_address: 200,
             header_within: Span::secs(10),
             request_within: Span::secs(30),
+            file_within: Span::mins(2),
             header_bytes_max: 8_192,
             body_bytes_max: 16_384,
             event_bytes_max: 262_144,
@@ -106,6 +109,7 @@ impl Http {
         problems.count("http.sockets_per_address", self.sockets_per_address.into(), 1..=1_000_000);
         problems.span("http.header_within", self.header_within, Span::ms(100)..=Span::mins(1));
         problems.span("http.request_within", self.request_within, Span::secs(1)..=Span::mins(5));
+        problems.span("http.file_within", self.file_within, Span::secs(1)..=Span::mins(30));
         problems.count("http.header_bytes_max", self.header_bytes_max.into(), 8_192..=65_536);
         problems.count("http.body_bytes_max", self.body_bytes_max.into(), 1_024..=1_048_576);
         problems.count("http.event_bytes_max", self.event_bytes_max.into(), 1_024..=1_048_576);

@@ -1,6 +1,6 @@
 //! The settings of a running daemon: sections that stand until it ends, and contact centres that a reload exchanges.
 
-use super::{Auth, Http, Settings, Tenant};
+use super::{Auth, Http, Scan, Settings, Tenant};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tieline_model::TenantId;
@@ -15,6 +15,8 @@ pub struct Live {
     pub http: Http,
     /// Who may come in; stands until the daemon ends.
     pub auth: Auth,
+    /// Who looks for viruses in files; stands until the daemon ends.
+    pub scan: Scan,
     tenants: RwLock<Arc<Tenants>>,
 }
 
@@ -22,8 +24,10 @@ impl Live {
     /// As a daemon starts with them.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let tenants = settings.tenants.into_iter().map(|(id, tenant)| (id, Arc::new(tenant))).collect();
-        Self { http: settings.http, auth: settings.auth, tenants: RwLock::new(Arc::new(tenants)) }
+        let tenants =
+            settings.tenants.iter().map(|(id, tenant)| (id.clone(), Arc::new(tenant.clone()))).collect();
+        let Settings { http, auth, scan, .. } = settings;
+        Self { http, auth, scan, tenants: RwLock::new(Arc::new(tenants)) }
     }
 
     /// A contact centre as it is set now.

@@ -18,6 +18,7 @@ mod presence;
 mod presets;
 mod problem;
 mod queue;
+mod scan;
 mod span;
 mod telemetry;
 mod tenant;
@@ -39,6 +40,7 @@ pub use queue::{
     AttachmentsSettings, Branch, ClassificationSettings, CodeSettings, Full, InactivitySettings, LogSettings,
     OverflowSettings, Queue, TargetsSettings, Waited, Way, WordingSettings, WrapUpSettings,
 };
+pub use scan::{Scan, Scanner};
 pub use span::Span;
 pub use telemetry::Telemetry;
 pub use tenant::{Agent, Calls, Connection, Tenant};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub bus: Bus,
     /// The listeners and what they put up with.
     pub http: Http,
+    /// Who looks for viruses in files.
+    pub scan: Scan,
     /// Who may come in.
     pub auth: Auth,
     /// How patient the daemon is with CRMs.
@@ -82,6 +86,7 @@ impl Settings {
         self.journal.validate(&mut problems);
         self.bus.validate(&mut problems);
         self.http.validate(&mut problems);
+        self.scan.validate(&mut problems);
         self.auth.validate(&self.tenants, &mut problems);
         self.dispatch.validate(&mut problems);
         self.telemetry.validate(&mut problems);

@@ -1956,6 +1956,18 @@ export interface AgentStanding {
   words: string;
 }
 /**
+ * Answer to `POST /api/v1/{tenant}/chats/{id}/return`, which takes the chat's token and no body (B15).
+ */
+export interface ChatReturned {
+  expires_at: Timestamp;
+  interaction: InteractionId;
+  returned: Returned;
+  /**
+   * Bound to that interaction.
+   */
+  token: string;
+}
+/**
  * Answer to [`StartChat`].
  */
 export interface ChatStarted {
@@ -2158,6 +2170,24 @@ export interface Moment {
    * What, in words.
    */
   words: string;
+}
+/**
+ * Answer to `POST /api/v1/{tenant}/chats/{id}/files` (B18): the message that the file is.
+ */
+export interface FileTaken {
+  /**
+   * Its size.
+   */
+  bytes: number;
+  /**
+   * Its media type, as found by looking at the bytes.
+   */
+  media_type: string;
+  message: CommandId;
+  /**
+   * Its name as kept, without path.
+   */
+  name: string;
 }
 /**
  * Body of `POST /api/v1/{tenant}/sign-in`.

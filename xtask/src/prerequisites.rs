@@ -13,6 +13,8 @@ struct Debian {
 
 const BROKER: Debian =
     Debian { program: "rabbitmq-server", package: "rabbitmq-server", wanted_for: "the tests of the bus" };
+const SCANNER: Debian =
+    Debian { program: "clamd", package: "clamav-daemon", wanted_for: "the tests of files in chats" };
 const BROWSER: Debian = Debian { program: "chromium", package: "chromium", wanted_for: "the browser tests" };
 const PYTHON: Debian =
     Debian { program: "python3", package: "python3", wanted_for: "the tests by clients of others" };
@@ -32,6 +34,11 @@ pub(crate) fn operations() -> Result<()> {
 /// RabbitMQ's server.
 pub(crate) fn broker() -> Result<()> {
     debian(&BROKER)
+}
+
+/// ClamAV's daemon. The tests bring a database of their own.
+pub(crate) fn scanner() -> Result<()> {
+    debian(&SCANNER)
 }
 
 /// A Chromium to drive.

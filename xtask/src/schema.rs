@@ -13,7 +13,8 @@ use tieline_model::envelope::{
     CallTransferred, Envelope,
 };
 use tieline_model::live::{
-    ChatStarted, PanelFrame, PanelSays, SignIn, SignedIn, StartChat, WidgetFrame, WidgetSays,
+    ChatReturned, ChatStarted, FileTaken, PanelFrame, PanelSays, SignIn, SignedIn, StartChat, WidgetFrame,
+    WidgetSays,
 };
 use tieline_model::timeline::Explained;
 use tieline_model::{Event, Refusal};
@@ -92,6 +93,8 @@ pub(crate) fn json_schemas() -> Result<Vec<(&'static str, Value)>> {
             Bundle::new("Bodies of the HTTP API")
                 .into::<StartChat>()
                 .out::<ChatStarted>()
+                .out::<ChatReturned>()
+                .out::<FileTaken>()
                 .into::<SignIn>()
                 .out::<SignedIn>()
                 .out::<Explained>()
