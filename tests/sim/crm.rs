@@ -4,6 +4,7 @@
 //! dispatcher that loses, forgets or doubles a flight shows at once.
 
 use super::chance::Chance;
+use super::planted::Plant;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,7 @@ use tieline_connector_api::{Connector, Failure, Ledger, Outcome};
 use tieline_model::content::Person;
 use tieline_model::crm::{Basis, Certainty, Log, Match, Matches, PopTarget, Query, Record};
 use tieline_model::{Millis, RecordId};
+use tokio::time::Instant;
 
 /// What the CRM holds.
 #[derive(Default)]
@@ -31,6 +33,11 @@ pub struct Crm {
     pub records: Arc<Mutex<Records>>,
     asking: Chance,
     writing: Chance,
+    plant: Option<Plant>,
+    began: Instant,
+    /// It is out of order from here to there.
+    outage: (Duration, Duration),
+    faults: bool,
 }
 
 /// How a request ends.
@@ -47,14 +54,29 @@ enum Fate {
 }
 
 impl Crm {
-    pub fn new(chance: &Chance) -> Self {
-        Self { records: Arc::default(), asking: chance.of("asking"), writing: chance.of("writing") }
+    /// `faults` as the dice fall, or none at all.
+    pub fn new(chance: &Chance, plant: Option<Plant>, faults: bool) -> Self {
+        let from = Duration::from_secs(chance.below(60));
+        let until = if faults { from + Duration::from_secs(chance.below(60)) } else { from };
+        Self {
+            records: Arc::default(),
+            asking: chance.of("asking"),
+            writing: chance.of("writing"),
+            plant,
+            began: Instant::now(),
+            outage: (from, until),
+            faults,
+        }
     }
 
-    async fn network(chance: &Chance) -> Fate {
+    async fn network(&self, chance: &Chance) -> Fate {
         tokio::time::sleep(Duration::from_millis(20 + chance.below(400))).await;
-        if chance.calm() {
+        if chance.calm() || !self.faults {
             return Fate::Well;
+        }
+        let (from, until) = self.outage;
+        if (from..until).contains(&self.began.elapsed()) {
+            return Fate::NotDone;
         }
         match chance.below(40) {
             0..=3 => Fate::AnswerLost,
@@ -69,7 +91,7 @@ impl Crm {
 
     /// A request that changes something when it arrives.
     async fn request<T>(&self, chance: &Chance, change: impl FnOnce(&mut Records) -> T) -> Outcome<T> {
-        match Self::network(chance).await {
+        match self.network(chance).await {
             Fate::Well => Ok(change(&mut self.records.lock().unwrap())),
             Fate::AnswerLost => {
                 change(&mut self.records.lock().unwrap());
@@ -180,11 +202,14 @@ impl Connector for Crm {
                 progress.pending = Some(Pending { step: "create".to_owned(), body: String::new() });
                 ledger.save(progress.clone()).await?;
                 let (key, log) = (key.clone(), log.clone());
+                let doubled = self.plant == Some(Plant::RecordDoubled) && self.writing.one_in(8);
                 self.request(&self.writing, move |records| {
-                    records.next += 1;
-                    let id = records.next;
-                    records.logs.insert(id, (key, log));
-                    id
+                    for _ in 0..if doubled { 2 } else { 1 } {
+                        records.next += 1;
+                        let id = records.next;
+                        records.logs.insert(id, (key.clone(), log.clone()));
+                    }
+                    records.next
                 })
                 .await?
             }

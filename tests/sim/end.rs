@@ -1,24 +1,29 @@
 //! When all has come to rest: what was promised, held against the disk and the CRM.
 
-use super::actors::{self, Promises, World};
 use super::crm::Records;
-use super::process::connections;
-use super::tenant;
-use super::watch::Shared;
+use super::policy::connections;
+use super::watch::{Shared, same};
+use super::world::{Promises, World};
+use super::{WHISPER, office, tenant};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tieline::journal::MemoryStore;
 use tieline::journal::{Recorded, Store};
 use tieline_engine::Engine;
 use tieline_model::content::Content;
-use tieline_model::crm::{Log, LookupResult, Record};
+use tieline_model::crm::{Log, LookupResult, Outcome, Record};
 use tieline_model::{CommandId, ConnectionId, Event, InteractionId, Seq, Timestamp};
 use tokio::time::sleep;
 
-/// Everybody goes home; logs are delivered, dead ones revived.
-pub async fn settle(world: &World, disk: &MemoryStore) {
-    actors::close_down(world).await;
+/// Everybody is served and goes home; logs are delivered, dead ones revived.
+pub async fn settle(world: &World, disk: &Mutex<Arc<MemoryStore>>, seen: &Shared) {
+    office::serve_all(world).await;
+    office::go_home(world).await;
+    if !seen.lock().unwrap().wrongs.is_empty() || !world.promises.lock().unwrap().wrongs.is_empty() {
+        return;
+    }
+    let disk = disk.lock().unwrap().clone();
     loop {
         sleep(Duration::from_secs(5)).await;
         for dead in disk.dead(&tenant(), 100).await.expect("memory") {
@@ -50,9 +55,7 @@ pub async fn left(disk: &MemoryStore) -> String {
 }
 
 pub async fn engine(world: &World) -> Engine {
-    let process = world.line.lock().unwrap().clone();
-    let (_, handle) = process.expect("the last process runs");
-    handle.read(&tenant(), Clone::clone).await.expect("the last process runs")
+    world.look(Clone::clone).await.expect("the last process runs")
 }
 
 pub async fn replay(disk: &MemoryStore) -> Engine {
@@ -65,11 +68,13 @@ pub async fn replay(disk: &MemoryStore) -> Engine {
 
 /// Interactions that belong into the CRM.
 fn logged(rows: &[Recorded]) -> BTreeSet<InteractionId> {
-    let closed = rows.iter().filter_map(|row| match &row.event {
-        Event::InteractionClosed { interaction, log: true, .. } => Some(*interaction),
+    let wanted = rows.iter().filter_map(|row| match &row.event {
+        Event::InteractionClosed { interaction, log: true, .. } | Event::CaseOpened { interaction, .. } => {
+            Some(*interaction)
+        }
         _ => None,
     });
-    closed.collect()
+    wanted.collect()
 }
 
 /// Each of them, for each CRM.
@@ -98,7 +103,7 @@ pub fn check(
     for row in &seen.rows {
         replayed.apply(row.at, &row.event);
     }
-    if replayed.seq() != live.seq() || replayed != *live {
+    if replayed.seq() != live.seq() || !same(&replayed, live) {
         return Err("the engine is not what its journal says".to_owned());
     }
     kept(&seen.rows, &promises)?;
@@ -118,7 +123,10 @@ fn kept(rows: &[Recorded], promises: &Promises) -> Result<(), String> {
     }
     let mut count: BTreeMap<&CommandId, u32> = BTreeMap::new();
     for row in rows {
-        if let Event::MessageSent { message, .. } = &row.event {
+        if let Event::MessageSent { message, .. }
+        | Event::FileSent { message, .. }
+        | Event::Whispered { message, .. } = &row.event
+        {
             *count.entry(message).or_default() += 1;
         }
     }
@@ -158,51 +166,105 @@ fn crm(
     Ok(())
 }
 
-/// A log against the journal, read for the purpose.
+/// What the journal says of one interaction, read for the purpose.
+#[derive(Default)]
+struct Facts {
+    said: Vec<String>,
+    codes: Vec<String>,
+    remark: String,
+    ended: Option<Timestamp>,
+    outcome: Option<Outcome>,
+    recording: Option<String>,
+    contact: Option<Record>,
+    chosen: Option<Option<Record>>,
+    /// Whom the CRM could not name meanwhile, it may have named when the log was sent.
+    in_vain: bool,
+}
+
 fn facts(disk: &MemoryStore, rows: &[Recorded], connection: &ConnectionId, log: &Log) -> Result<(), String> {
     use futures::FutureExt;
-    let own: Vec<&Recorded> =
-        rows.iter().filter(|r| r.event.interaction() == Some(log.interaction)).collect();
     let text = |id| {
         let content = disk.content(&tenant(), &[id]).now_or_never().expect("memory").expect("memory");
         content.into_iter().next().map(|(_, content)| content)
     };
-    let (mut said, mut codes, mut ended, mut contact) = (Vec::new(), Vec::new(), None, None::<Record>);
-    // Whom the CRM could not name meanwhile, it may have named when the log was sent.
-    let mut in_vain = true;
-    for row in own {
+    let mut facts = Facts { in_vain: true, ..Facts::default() };
+    for row in rows.iter().filter(|r| r.event.interaction() == Some(log.interaction)) {
         match &row.event {
             Event::MessageSent { text: t, .. } => match text(t.id) {
-                Some(Content::Message { text }) => said.push(text),
+                Some(Content::Message { text }) => facts.said.push(text),
                 other => return Err(format!("a message's text is {other:?}")),
             },
-            Event::Classified { codes: c, .. } => codes.clone_from(c),
-            Event::ChatEnded { .. } | Event::CallEnded { .. } => ended = Some(row.at),
-            Event::LookedUp { connection: of, result, .. } if of == connection => match result {
-                LookupResult::Found { contact: c, .. } => {
-                    in_vain = false;
-                    contact.clone_from(c);
+            Event::Classified { codes, remarks, .. } => {
+                facts.codes.clone_from(codes);
+                if let Some(Content::Remarks { remarks }) = remarks.and_then(|r| text(r.id)) {
+                    facts.remark = remarks.text;
                 }
-                LookupResult::Failed { .. } => in_vain = true,
+            }
+            Event::ChatEnded { .. } | Event::CallEnded { .. } => facts.ended = Some(row.at),
+            Event::InteractionClosed { outcome, .. } => facts.outcome = Some(*outcome),
+            Event::RecordingReady { recording, .. } => match text(recording.id) {
+                Some(Content::Recording { url }) => facts.recording = Some(url),
+                other => return Err(format!("a recording is {other:?}")),
+            },
+            Event::ContactChosen { connection: of, contact, .. } if of == connection => {
+                facts.chosen = Some(contact.clone());
+            }
+            Event::LookedUp { connection: of, result, .. } if of == connection => match result {
+                LookupResult::Found { contact, .. } => {
+                    facts.in_vain = false;
+                    facts.contact.clone_from(contact);
+                }
+                LookupResult::Failed { .. } => facts.in_vain = true,
             },
             _ => {}
         }
     }
-    let lines: Vec<&String> = log.transcript.iter().map(|l| &l.text).collect();
-    let same = lines.len() == said.len() && lines.iter().zip(&said).all(|(a, b)| *a == b);
-    let known = log.contact.as_ref().is_none_or(|c| c.id.as_str() == "known");
-    let right = log.contact == contact || in_vain && known;
-    if same && log.codes == codes && log.ended_at == ended && right {
-        return Ok(());
+    facts.hold(log)
+}
+
+impl Facts {
+    fn hold(&self, log: &Log) -> Result<(), String> {
+        // Every line that a person wrote, in order; notices and files stand between them, whispers nowhere.
+        let said: BTreeSet<&String> = self.said.iter().collect();
+        let lines: Vec<&String> =
+            log.transcript.iter().map(|l| &l.text).filter(|l| said.contains(l)).collect();
+        if lines.len() != self.said.len() || lines.iter().zip(&self.said).any(|(a, b)| *a != b) {
+            return self.not_the_latest(log, "lines", (lines.len(), self.said.len()));
+        }
+        if let Some(told) = log.transcript.iter().find(|line| line.text.contains(WHISPER)) {
+            return Err(format!("a whisper of {} went to a CRM: {}", log.interaction, told.text));
+        }
+        if log.codes != self.codes {
+            return self.not_the_latest(log, "codes", (&log.codes, &self.codes));
+        }
+        if !log.remarks.text.contains(&self.remark) {
+            return self.not_the_latest(log, "remarks", (&log.remarks.text, &self.remark));
+        }
+        if log.ended_at != self.ended || self.ended.is_none() {
+            return self.not_the_latest(log, "end", (log.ended_at, self.ended));
+        }
+        if self.outcome.is_none_or(|outcome| outcome != log.outcome) {
+            return self.not_the_latest(log, "outcome", (Some(log.outcome), self.outcome));
+        }
+        let recording = log.call.as_ref().and_then(|call| call.recording.as_ref());
+        if recording != self.recording.as_ref() {
+            return self.not_the_latest(log, "recording", (recording, self.recording.as_ref()));
+        }
+        let contact = self.chosen.as_ref().unwrap_or(&self.contact);
+        let late = log.contact.as_ref().is_none_or(|c| c.id.as_str() == "known");
+        if log.contact != *contact && !(self.in_vain && self.chosen.is_none() && late) {
+            return self.not_the_latest(log, "contact", (&log.contact, contact));
+        }
+        Ok(())
     }
-    Err(format!(
-        "the record of {} is not the latest: {} of {} lines, codes {:?} of {codes:?}, ended {:?} of {ended:?}, \
-         contact {:?} of {contact:?}",
-        log.interaction,
-        lines.len(),
-        said.len(),
-        log.codes,
-        log.ended_at,
-        log.contact
-    ))
+
+    fn not_the_latest<T: std::fmt::Debug>(
+        &self,
+        log: &Log,
+        what: &str,
+        (is, should): (T, T),
+    ) -> Result<(), String> {
+        let id = log.interaction;
+        Err(format!("the record of {id} is not the latest: {what} {is:?}, and should be {should:?}"))
+    }
 }

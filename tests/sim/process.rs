@@ -1,11 +1,13 @@
 //! Processes of the daemon, one after another over one disk.
 
-use super::actors::{self, Line, Promises, World};
 use super::chance::Chance;
 use super::crm::Crm;
-use super::store::Shaky;
-use super::watch::{Eye, Shared};
-use super::{AGENTS, EXTENSION_MS, QUEUES, Tally, end, tenant};
+use super::planted::Plant;
+use super::policy::{AGENTS, connections, policy};
+use super::store::{Faults, Shaky, Steps};
+use super::watch::{Eye, Shared, same};
+use super::world::{Line, Promises, World};
+use super::{Tally, agents, customers, end, office, telephones, tenant};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,31 +15,63 @@ use std::time::Duration;
 use tieline::bus::{self, Intake, Seal, Wiring};
 use tieline::dispatch::{Lane, Parts, Pop, Pops, Shown};
 use tieline::drive::Drive;
-use tieline::journal::MemoryStore;
-use tieline::journal::Store;
+use tieline::journal::{Epoch, MemoryStore, Store};
 use tieline::settings;
 use tieline_model::crm::ConnectionInfo;
-use tieline_model::policy::{AgentPolicy, Delivery, OfferWhen, QueuePolicy, TenantPolicy};
-use tieline_model::{AgentId, Clock, ConnectionId, Millis, QueueId, TenantId, Timestamp};
+use tieline_model::policy::TenantPolicy;
+use tieline_model::{Clock, TenantId, Timestamp};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long people are busy.
-const BUSY: Duration = Duration::from_secs(400);
 /// How long everything may take to come to rest once nothing fails any more.
-const REST: Duration = Duration::from_secs(4 * 3_600);
+const REST: Duration = Duration::from_secs(3_600);
+/// How long an orderly stop may take.
+const STOPS_WITHIN: Duration = Duration::from_secs(40);
+
+/// What one simulation is about.
+#[derive(Clone)]
+pub struct Plan {
+    pub seed: u64,
+    /// How long people are busy.
+    pub busy: Duration,
+    pub customers: u64,
+    pub calls: u64,
+    pub faults: Faults,
+    pub plant: Option<Plant>,
+    /// Where the steps are counted.
+    pub steps: Steps,
+}
+
+impl Plan {
+    pub fn of(seed: u64) -> Self {
+        Self {
+            seed,
+            busy: Duration::from_secs(60),
+            customers: 6,
+            calls: 4,
+            faults: Faults::Dice,
+            plant: None,
+            steps: Steps::default(),
+        }
+    }
+
+    fn by_dice(&self) -> bool {
+        matches!(self.faults, Faults::Dice)
+    }
+}
 
 /// The clock of one process: what the wall said when it started, and the monotonic clock from there.
 struct SimClock {
     wall: AtomicI64,
     started: Instant,
+    plant: Option<Plant>,
 }
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap();
-        Timestamp(self.wall.load(Ordering::Relaxed) + passed)
+        Timestamp(self.wall.load(Ordering::Relaxed) + Plant::time(self.plant, passed).0)
     }
 
     fn not_before(&self, at: Timestamp) {
@@ -56,42 +90,6 @@ impl Pops for NoPanel {
     fn not_pushed(&self, _: &TenantId, _: &Pop) {}
 }
 
-/// Two CRMs, each with its own luck.
-pub fn connections() -> [ConnectionId; 2] {
-    ["paper", "stone"].map(|id| ConnectionId::new(id).unwrap())
-}
-
-fn policy() -> TenantPolicy {
-    let mut policy = TenantPolicy::default();
-    let deliveries = [Delivery::Offer, Delivery::Auto, Delivery::Pull];
-    for (name, delivery) in QUEUES.iter().zip(deliveries) {
-        let mut queue = QueuePolicy { delivery, ..QueuePolicy::named(name) };
-        queue.offer_when = OfferWhen::BelowCapacity;
-        queue.accept_within = Millis::secs(10);
-        queue.unopened_after = Millis::secs(20);
-        queue.wrap_up.time = Some(Millis::secs(25));
-        queue.wrap_up.extension = Millis(EXTENSION_MS);
-        queue.classification.codes = vec!["sale".to_owned()];
-        policy.queues.insert(QueueId::new(name).unwrap(), queue);
-    }
-    for name in AGENTS {
-        let agent = AgentPolicy {
-            name: name.to_owned(),
-            queues: policy.queues.keys().cloned().collect(),
-            extension: None,
-            may_reject: true,
-            supervisor: false,
-            chat_capacity: 2,
-            crm_users: std::collections::BTreeMap::new(),
-            skills: Default::default(),
-        };
-        policy.agents.insert(AgentId::new(name).unwrap(), agent);
-    }
-    let info = |id: ConnectionId| ConnectionInfo { vendor: "paper".to_owned(), name: id.to_string(), id };
-    policy.connections = connections().map(info).to_vec();
-    policy
-}
-
 /// A running process.
 struct Process {
     drive: JoinHandle<Result<(), tieline::drive::Stopped>>,
@@ -101,9 +99,17 @@ struct Process {
     _bus: bus::Running,
 }
 
+/// A process that hangs, and its mailbox, without which it would stop in order.
+struct Frozen {
+    drive: JoinHandle<Result<(), tieline::drive::Stopped>>,
+    _mailbox: Option<tieline::drive::Handle>,
+}
+
 struct Sim {
+    plan: Plan,
     chance: Chance,
-    disk: Arc<MemoryStore>,
+    disk: Arc<Mutex<Arc<MemoryStore>>>,
+    settings: Arc<Mutex<TenantPolicy>>,
     seen: Shared,
     /// In the order of the connections.
     crms: [Arc<Crm>; 2],
@@ -111,123 +117,193 @@ struct Sim {
     began: Instant,
     skew: i64,
     processes: u64,
+    newest: Arc<Mutex<Option<Epoch>>>,
+    /// Processes that hang, do not know it, and still have the disk.
+    frozen: Vec<Frozen>,
 }
 
-pub async fn simulate(seed: u64) -> Result<Tally, String> {
-    let chance = Chance::new(seed);
-    let line = Line::default();
+pub async fn simulate(plan: Plan) -> Result<Tally, String> {
+    let chance = Chance::new(plan.seed);
+    let by_dice = plan.by_dice();
     let promises = Arc::new(Mutex::new(Promises::default()));
-    let world = World { chance: chance.clone(), line: line.clone(), promises: promises.clone() };
     let mut sim = Sim {
-        crms: connections().map(|id| Arc::new(Crm::new(&chance.of(id.as_str())))),
-        chance: chance.clone(),
-        disk: Arc::new(MemoryStore::new()),
+        crms: connections().map(|id| Arc::new(Crm::new(&chance.of(id.as_str()), plan.plant, by_dice))),
+        disk: Arc::default(),
+        settings: Arc::new(Mutex::new(policy(&chance, 0))),
         seen: Shared::default(),
-        line,
+        line: Line::default(),
         began: Instant::now(),
         skew: 0,
         processes: 0,
+        newest: Arc::default(),
+        frozen: Vec::new(),
+        chance: chance.clone(),
+        plan,
     };
-    let mut people = JoinSet::new();
-    for n in 0..8 {
-        people.spawn(actors::customer(world.of(&format!("customer {n}")), n));
-    }
-    for (n, name) in AGENTS.into_iter().enumerate() {
-        people.spawn(actors::agent(world.of(name), n));
-    }
-    people.spawn(actors::telephones(world.of("telephones")));
-    while sim.began.elapsed() < BUSY {
-        let left = BUSY.saturating_sub(sim.began.elapsed());
+    let line = sim.line.clone();
+    let world = World::new(chance.clone(), line, promises.clone(), sim.disk.clone(), sim.settings.clone());
+    let mut people = people(&world, &sim.plan);
+    while sim.began.elapsed() < sim.plan.busy && sim.seen.lock().unwrap().wrongs.is_empty() {
+        let left = sim.plan.busy.saturating_sub(sim.began.elapsed());
         sim.one_life(left).await;
     }
     chance.calm_down();
     people.shutdown().await;
-    let process = sim.start().await.expect("nothing fails any more");
-    let rest = timeout(REST, end::settle(&world, sim.disk.as_ref())).await;
+    sim.thaw();
+    found(&sim, &promises)?;
+    let process = sim.start().await.ok_or("the last process does not start")?;
+    let rest = timeout(REST, end::settle(&world, &sim.disk, &sim.seen)).await;
+    found(&sim, &promises)?;
     let live = end::engine(&world).await;
     process.stop.cancel();
     process.drive.await.expect("no panic").map_err(|e| e.to_string())?;
     for lane in process.lanes {
         lane.await.expect("no panic");
     }
+    let disk = sim.disk.lock().unwrap().clone();
     if rest.is_err() {
-        return Err(format!("logs did not come to rest: {}", end::left(&sim.disk).await));
+        return Err(format!("logs did not come to rest: {}", end::left(&disk).await));
     }
     let records: Vec<_> = sim.crms.iter().map(|crm| crm.records.as_ref()).collect();
-    end::check(&sim.disk, &live, &sim.seen, &records, &promises)?;
-    let seen = sim.seen.lock().unwrap();
-    let promises = promises.lock().unwrap();
-    Ok(Tally {
-        rows: seen.rows.len() as u64,
-        processes: sim.processes,
-        asked: promises.asked,
-        repeated: promises.repeated,
-        timers: seen.fired,
-        logs: records.iter().map(|records| records.lock().unwrap().logs.len() as u64).sum(),
-    })
+    end::check(&disk, &live, &sim.seen, &records, &promises)?;
+    Ok(sim.tally(&promises.lock().unwrap()))
+}
+
+/// Everybody who uses the daemon, each with dice of their own.
+fn people(world: &World, plan: &Plan) -> JoinSet<()> {
+    let mut people = JoinSet::new();
+    for n in 0..plan.customers {
+        people.spawn(customers::customer(world.of(&format!("customer {n}")), n));
+    }
+    for name in AGENTS {
+        people.spawn(agents::agent(world.of(name), name));
+    }
+    people.spawn(office::supervisor(world.of("supervisor")));
+    people.spawn(office::daemon(world.of("daemon")));
+    people.spawn(telephones::telephones(world.of("telephones"), plan.calls));
+    people
+}
+
+/// What has gone wrong so far, if anything has.
+fn found(sim: &Sim, promises: &Mutex<Promises>) -> Result<(), String> {
+    let (seen, promises) = (sim.seen.lock().unwrap(), promises.lock().unwrap());
+    let wrongs: Vec<&String> = seen.wrongs.iter().chain(&promises.wrongs).collect();
+    if wrongs.is_empty() { Ok(()) } else { Err(format!("{wrongs:#?}")) }
 }
 
 impl Sim {
-    /// A process starts, works, and dies or is stopped.
+    fn tally(&self, promises: &Promises) -> Tally {
+        let seen = self.seen.lock().unwrap();
+        Tally {
+            seeds: 1,
+            busy: self.plan.busy.as_secs(),
+            lasted: self.began.elapsed().as_secs(),
+            rows: seen.rows.len() as u64,
+            processes: self.processes,
+            asked: promises.asked,
+            repeated: promises.repeated,
+            timers: seen.fired(),
+            logs: self.crms.iter().map(|crm| crm.records.lock().unwrap().logs.len() as u64).sum(),
+            kinds: seen.kinds.clone(),
+        }
+    }
+
+    /// A process starts, works, and dies, is stopped, or freezes.
     async fn one_life(&mut self, at_most: Duration) {
         let Some(process) = self.start().await else {
             self.dead().await;
             return;
         };
         let dies = process.store.dies.clone();
-        let planned = Duration::from_millis(1_000 + self.chance.below(120_000)).min(at_most);
+        let planned = match self.plan.faults {
+            Faults::Dice => Duration::from_millis(1_000 + self.chance.below(40_000)),
+            Faults::At { .. } => Duration::MAX,
+        };
         let Process { mut drive, lanes, stop, store, _bus } = process;
         let lives = tokio::select! {
             biased;
             () = dies.notified() => false,
             _ = &mut drive => false,
-            () = sleep(planned) => true,
+            () = sleep(planned.min(at_most)) => true,
         };
-        if lives && self.chance.one_in(3) {
+        let mut ends = drive;
+        let freezes = lives && self.plan.by_dice() && self.chance.one_in(4);
+        if lives && !freezes && self.chance.one_in(2) {
             // An orderly stop: what is under way is finished, unless the process dies over it.
-            stop.cancel();
-            let _ = timeout(Duration::from_secs(40), async {
+            self.seen.lock().unwrap().drains();
+            let handle = self.line.lock().unwrap().as_ref().map(|(_, handle)| handle.clone());
+            let stops = async {
+                if let Some(handle) = handle {
+                    // The journal may take no commits; the offers stand then.
+                    let _ = handle.drain().await;
+                }
+                stop.cancel();
                 tokio::select! {
                     biased;
                     () = dies.notified() => {}
-                    _ = &mut drive => {}
+                    _ = &mut ends => {}
                 }
-            })
-            .await;
+            };
+            let _ = timeout(STOPS_WITHIN, stops).await;
         }
-        *self.line.lock().unwrap() = None;
-        drive.abort();
+        let mailbox = self.line.lock().unwrap().take().map(|(_, handle)| handle);
         lanes.iter().for_each(JoinHandle::abort);
-        drop(store);
-        // What a dead process still held must not reach the disk.
-        self.disk = Arc::new((*self.disk).clone());
+        if freezes {
+            // It only seems dead, and will want to write again; the journal must not let it (promise 6).
+            self.frozen.push(Frozen { drive: ends, _mailbox: mailbox });
+        } else {
+            ends.abort();
+            drop((store, mailbox));
+            self.thaw();
+            // What a dead process still held must not reach the disk.
+            let kept = self.disk.lock().unwrap().as_ref().clone();
+            *self.disk.lock().unwrap() = Arc::new(kept);
+        }
         self.dead().await;
+    }
+
+    /// Frozen processes are gone for good.
+    fn thaw(&mut self) {
+        self.frozen.drain(..).for_each(|process| process.drive.abort());
     }
 
     async fn dead(&mut self) {
         *self.line.lock().unwrap() = None;
         self.seen.lock().unwrap().died();
-        sleep(Duration::from_millis(self.chance.below(8_000))).await;
-        self.skew += match self.chance.below(12) {
-            0 => 3_600_000,
-            1 => -3_600_000,
-            2 => 86_400_000,
-            3 => -86_400_000,
-            4 => -2_000,
-            _ => 0,
-        };
+        if self.frozen.is_empty() {
+            sleep(Duration::from_millis(self.chance.below(8_000))).await;
+        }
+        if self.plan.by_dice() {
+            self.skew += match self.chance.below(12) {
+                0 => 3_600_000,
+                1 => -3_600_000,
+                2 => 86_400_000,
+                3 => -86_400_000,
+                4 => -2_000,
+                _ => 0,
+            };
+        }
     }
 
     async fn start(&mut self) -> Option<Process> {
         self.processes += 1;
-        self.seen.lock().unwrap().started();
-        let store =
-            Shaky::new(self.disk.clone(), &self.chance.of(&format!("store {}", self.processes)), self.began);
+        let process = self.seen.lock().unwrap().started();
+        let disk = self.disk.lock().unwrap().clone();
+        let plan = &self.plan;
+        let store = Shaky::new(
+            disk.clone(),
+            &self.chance.of(&format!("store {}", self.processes)),
+            self.began,
+            (plan.faults.clone(), plan.steps.clone()),
+            (plan.plant, self.newest.clone()),
+            self.seen.clone(),
+        );
         let since = i64::try_from(self.began.elapsed().as_millis()).unwrap();
-        let wall = 1_700_000_000_000 + since + self.skew;
-        let clock = Arc::new(SimClock { wall: AtomicI64::new(wall), started: Instant::now() });
-        let eye = Eye { seen: self.seen.clone(), disk: self.disk.clone() };
-        let tenants = BTreeMap::from([(tenant(), policy())]);
+        let wall = AtomicI64::new(1_700_000_000_000 + since + self.skew);
+        let clock = Arc::new(SimClock { wall, started: Instant::now(), plant: plan.plant });
+        let eye = Eye { seen: self.seen.clone(), disk: disk.clone(), process };
+        let settings = self.settings.lock().unwrap().clone();
+        let tenants = BTreeMap::from([(tenant(), settings)]);
         let dyn_store: Arc<dyn Store> = store.clone();
         let opening = Drive::open(dyn_store.clone(), clock.clone(), Box::new(eye), tenants, || 7);
         let (drive, handle) = tokio::select! {
@@ -261,9 +337,16 @@ impl Sim {
             });
             tokio::spawn(lane.run(feed, stop.clone()))
         };
-        let lanes = policy().connections.into_iter().zip(&self.crms).map(lane).collect();
+        let lanes = policy(&self.chance, 0).connections.into_iter().zip(&self.crms).map(lane).collect();
         let drive = tokio::spawn(drive.run(stop.clone().cancelled_owned()));
-        let replayed = end::replay(&self.disk).await;
+        self.compare(&store, &handle).await;
+        *self.line.lock().unwrap() = Some((self.processes, handle));
+        Some(Process { drive, lanes, stop, store, _bus: bus })
+    }
+
+    /// A start gives the state that the journal gives.
+    async fn compare(&self, store: &Shaky, handle: &tieline::drive::Handle) {
+        let replayed = end::replay(&store.disk).await;
         let tenant = tenant();
         let live = tokio::select! {
             biased;
@@ -274,10 +357,8 @@ impl Sim {
             }
             live = handle.read(&tenant, Clone::clone) => live.ok(),
         };
-        if live.is_some_and(|live| live.seq() == replayed.seq() && live != replayed) {
-            self.seen.lock().unwrap().wrongs.push("a start gave another state than the journal".to_owned());
+        if live.is_some_and(|live| live.seq() == replayed.seq() && !same(&live, &replayed)) {
+            self.seen.lock().unwrap().wrong("a start gave another state than the journal".to_owned());
         }
-        *self.line.lock().unwrap() = Some((self.processes, handle));
-        Some(Process { drive, lanes, stop, store, _bus: bus })
     }
 }

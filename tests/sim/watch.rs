@@ -1,6 +1,9 @@
-//! Watches every commit: order, capacity, one owner, and that no timer fires early. Reads the disk itself, so that rows
-//! kept by a commit whose outcome was unknown are seen too.
+//! Watches every commit, over all processes of one simulation. Reads the disk itself, so that rows kept by a commit
+//! whose outcome was unknown are seen too, and holds them against the books: order, owners, capacity, timers, and the
+//! state that the rows lead to.
 
+use super::ledger::Ledger;
+use super::timers::Timers;
 use futures::FutureExt;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,52 +11,48 @@ use tieline::drive::Observer;
 use tieline::journal::MemoryStore;
 use tieline::journal::{NewContent, Recorded, Store};
 use tieline_engine::{Engine, Stage};
-use tieline_model::event::{CompletedBy, ReturnedWhy};
 use tieline_model::live::Place;
 use tieline_model::{AgentId, Event, InteractionId, Seq, TenantId, Timestamp};
 use tokio::time::Instant;
 
-/// How much earlier than its time a timer may seem to fire: what the store's slowness adds between a decision and the
-/// moment its commit is seen.
-const BLUR_MS: u64 = 150;
-/// How much later than its time a timer may fire: sleeps, pauses after failed commits, and the part of a second per
-/// crash for which nobody wrote down that the process lived.
-const LATE_MS: u64 = 45_000;
-
-/// What runs against the time the process is up.
-#[derive(Debug, Clone, Copy)]
-struct Timer {
-    /// How long it has in all.
-    has: u64,
-    /// How long it has run before it was last started.
-    ran: u64,
-    /// Runs since then.
-    since: Option<u64>,
-}
-
-impl Timer {
-    fn run_by(&self, up: u64) -> u64 {
-        self.ran + self.since.map_or(0, |since| up - since)
-    }
-}
+/// Wrongs after which nothing more is learnt.
+const WRONGS_MAX: usize = 10;
+/// Commits after which the state is held against the replayed one byte for byte.
+const COMPARE_EVERY: u64 = 16;
 
 /// Everything that was seen, over all processes of one simulation.
 #[derive(Default)]
 pub struct Seen {
     pub rows: Vec<Recorded>,
     pub wrongs: Vec<String>,
-    pub fired: u64,
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// The process of the moment; what others show is of one that has lost the journal.
+    process: u64,
+    /// It is about to stop and hands nothing out.
+    draining: bool,
+    ledger: Ledger,
+    timers: Timers,
+    /// What the rows lead to, applied one by one.
+    replica: Engine,
+    commits: u64,
     /// Milliseconds that processes have been up before the present one.
     up_before: u64,
     up_since: Option<Instant>,
-    timers: BTreeMap<InteractionId, Timer>,
 }
 
 pub type Shared = Arc<Mutex<Seen>>;
 
+/// Whether two engines are the same to the byte, whatever they have derived for their own speed.
+pub fn same(one: &Engine, other: &Engine) -> bool {
+    one == other || serde_json::to_vec(one).unwrap() == serde_json::to_vec(other).unwrap()
+}
+
 impl Seen {
-    pub fn started(&mut self) {
+    pub fn started(&mut self) -> u64 {
         self.up_since = Some(Instant::now());
+        self.process += 1;
+        self.draining = false;
+        self.process
     }
 
     pub fn died(&mut self) {
@@ -61,15 +60,31 @@ impl Seen {
         self.up_since = None;
     }
 
+    pub fn drains(&mut self) {
+        self.draining = true;
+    }
+
+    pub fn fired(&self) -> u64 {
+        self.timers.fired
+    }
+
     fn up(&self) -> u64 {
         let now = self.up_since.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap());
         self.up_before + now
     }
 
-    fn wrong(&mut self, what: String) {
-        if self.wrongs.len() < 10 {
+    pub fn wrong(&mut self, what: String) {
+        if self.wrongs.len() < WRONGS_MAX {
             self.wrongs.push(what);
         }
+    }
+
+    /// What happened to an interaction lately, for whoever reads of a wrong.
+    fn tell(&mut self, id: Option<InteractionId>) {
+        let own = self.rows.iter().rev().filter(|row| id.is_some() && row.event.interaction() == id);
+        let told: Vec<String> =
+            own.take(8).map(|row| format!("  {} at {}: {:?}", row.seq.0, row.at.0, row.event)).collect();
+        told.into_iter().for_each(|told| self.wrong(told));
     }
 
     /// Takes in what the disk has and we have not seen.
@@ -81,11 +96,8 @@ impl Seen {
             self.rows.push(row);
         }
         let up = self.up();
-        let late: Vec<InteractionId> =
-            self.timers.iter().filter(|(_, t)| t.run_by(up) > t.has + LATE_MS).map(|(id, _)| *id).collect();
-        for id in late {
-            let timer = self.timers.remove(&id);
-            self.wrong(format!("a timer of {id} never fired: {timer:?}, up {up}"));
+        if let Some(late) = self.timers.forgotten(up) {
+            self.wrong(late);
         }
     }
 
@@ -94,79 +106,31 @@ impl Seen {
         if row.seq != seq.next() || row.at < at {
             self.wrong(format!("row {} at {} after {} at {}", row.seq.0, row.at.0, seq.0, at.0));
         }
-        match &row.event {
-            Event::TenantOpened { .. } if row.seq != Seq(1) => self.wrong("opened twice".to_owned()),
-            event if row.seq == Seq(1) && !matches!(event, Event::TenantOpened { .. }) => {
-                self.wrong(format!("the journal begins with {}", event.kind()));
-            }
-            event => self.timer(row.at, event),
+        let opens = matches!(row.event, Event::TenantOpened { .. });
+        if opens != (row.seq == Seq(1)) {
+            self.wrong(format!("row {} is {}", row.seq.0, row.event.kind()));
         }
-    }
-
-    fn timer(&mut self, at: Timestamp, event: &Event) {
+        *self.kinds.entry(row.event.kind()).or_default() += 1;
         let up = self.up();
-        let start = |deadline: &Timestamp| Timer { has: deadline.since(at).0, ran: 0, since: Some(up) };
-        match event {
-            Event::ChatOffered { interaction, deadline, .. }
-            | Event::ChatAssigned { interaction, deadline: Some(deadline), .. } => {
-                self.timers.insert(*interaction, start(deadline));
-            }
-            Event::WrapUpStarted { interaction, time: Some(time), deadline, .. } => {
-                let timer = Timer { has: time.0, ran: 0, since: deadline.map(|_| up) };
-                self.timers.insert(*interaction, timer);
-            }
-            Event::WrapUpExtended { interaction, .. } => {
-                if let Some(timer) = self.timers.get_mut(interaction) {
-                    timer.has += super::EXTENSION_MS;
-                }
-            }
-            Event::ItemParked { interaction, .. } => {
-                if let Some(timer) = self.timers.get_mut(interaction) {
-                    timer.ran = timer.run_by(up);
-                    timer.since = None;
-                }
-            }
-            Event::ItemActivated { interaction, wrap_up_deadline, .. } => match wrap_up_deadline {
-                Some(_) => {
-                    if let Some(timer) = self.timers.get_mut(interaction) {
-                        timer.since = Some(up);
-                    }
-                }
-                None => drop(self.timers.remove(interaction)),
-            },
-            Event::OfferMissed { interaction, .. }
-            | Event::ChatReturned { interaction, why: ReturnedWhy::Unopened, .. }
-            | Event::WrapUpCompleted { interaction, by: CompletedBy::Timer, .. } => {
-                self.fired(*interaction, up);
-            }
-            Event::OfferAccepted { interaction, .. }
-            | Event::OfferRejected { interaction, .. }
-            | Event::OfferWithdrawn { interaction, .. }
-            | Event::ChatReturned { interaction, .. }
-            | Event::WrapUpCompleted { interaction, .. }
-            | Event::InteractionClosed { interaction, .. } => drop(self.timers.remove(interaction)),
-            _ => {}
+        let overflows = Timers::overflows(row.at, &row.event, &self.ledger);
+        let timed = self.timers.note(row.at, &row.event, up, &self.ledger);
+        let noted = self.ledger.note(row.at, &row.event);
+        for wrong in [overflows, timed, noted].into_iter().filter_map(Result::err) {
+            let wrong = format!("row {} at {}: {wrong}", row.seq.0, row.at.0);
+            self.wrong(wrong);
+            self.tell(row.event.interaction());
         }
+        self.replica.apply(row.at, &row.event);
     }
 
-    fn fired(&mut self, id: InteractionId, up: u64) {
-        self.fired += 1;
-        match self.timers.remove(&id) {
-            Some(timer) if timer.run_by(up) + BLUR_MS < timer.has => {
-                self.wrong(format!("a timer of {id} fired early: {timer:?}, ran {}", timer.run_by(up)));
-            }
-            Some(_) => {}
-            None => self.wrong(format!("a timer of {id} fired that nobody started")),
-        }
-    }
-
+    /// The engine that was shown, after everything that follows by itself was done.
     fn engine(&mut self, engine: &Engine) {
+        self.commits += 1;
+        if self.commits.is_multiple_of(COMPARE_EVERY) && !same(engine, &self.replica) {
+            self.wrong(format!("at {} the live state is not what its rows lead to", engine.seq().0));
+        }
         let mut owners: BTreeMap<InteractionId, AgentId> = BTreeMap::new();
         for (id, agent) in engine.agents() {
-            let Some(policy) = engine.policy().agents.get(id) else { continue };
-            if engine.load(id) > policy.chat_capacity {
-                self.wrong(format!("{id} has {} of {}", engine.load(id), policy.chat_capacity));
-            }
             for chat in &agent.inbox {
                 if let Some(other) = owners.insert(*chat, id.clone()) {
                     self.wrong(format!("{chat} is owned by {other} and by {id}"));
@@ -179,17 +143,51 @@ impl Seen {
             }
         }
     }
+
+    /// Nothing that follows by itself is left undone, and nobody is forgotten.
+    fn at_rest(&mut self, engine: &Engine) {
+        let due = engine.expire(engine.now());
+        if !due.is_empty() {
+            self.wrong(format!("left undone at {}: {due:?}", engine.seq().0));
+        }
+        if self.draining {
+            return;
+        }
+        let follows = engine.route(engine.now());
+        if !follows.is_empty() {
+            self.wrong(format!("left undone at {}: {follows:?}", engine.seq().0));
+        }
+        if let Some((id, forgotten)) = self.ledger.forgotten() {
+            self.wrong(format!("at {}: {forgotten}", engine.seq().0));
+            self.tell(Some(id));
+        }
+    }
 }
 
 /// The observer of one process.
 pub struct Eye {
     pub seen: Shared,
     pub disk: Arc<MemoryStore>,
+    pub process: u64,
+}
+
+impl Eye {
+    /// A process that lost the journal to another commits nothing any more (promise 6).
+    fn is_stale(&self, seen: &mut Seen) -> bool {
+        let stale = self.process != seen.process;
+        if stale {
+            seen.wrong(format!("process {} goes on beside process {}", self.process, seen.process));
+        }
+        stale
+    }
 }
 
 impl Observer for Eye {
     fn committed(&mut self, tenant: &TenantId, engine: &Engine, rows: &[Recorded], _: &[NewContent]) {
         let mut seen = self.seen.lock().unwrap();
+        if self.is_stale(&mut seen) {
+            return;
+        }
         seen.catch_up(&self.disk, tenant);
         if !seen.rows.ends_with(rows) {
             seen.wrong("the observer was shown rows that are not the newest".to_owned());
@@ -198,13 +196,25 @@ impl Observer for Eye {
             seen.wrong("the observer was shown an engine of another moment".to_owned());
         }
         seen.engine(engine);
+        // The opening of a process goes into the journal before anything else does.
+        if !matches!(rows, [only] if matches!(only.event, Event::Resumed { .. } | Event::TenantOpened { .. }))
+        {
+            seen.at_rest(engine);
+        }
     }
 
     fn reloaded(&mut self, tenant: &TenantId, engine: &Engine) {
         let mut seen = self.seen.lock().unwrap();
+        if self.process != seen.process {
+            // It may look; the next commit will tell it.
+            return;
+        }
         seen.catch_up(&self.disk, tenant);
         if seen.rows.last().map_or(Seq(0), |row| row.seq) != engine.seq() {
             seen.wrong("an engine was reloaded that is not at the head".to_owned());
+        }
+        if !same(engine, &seen.replica) {
+            seen.wrong(format!("the state reloaded at {} is not what its rows lead to", engine.seq().0));
         }
         seen.engine(engine);
     }
