@@ -13,6 +13,7 @@ mod results;
 mod rules;
 mod schema;
 mod signals;
+mod sim;
 mod test;
 mod workspace;
 
@@ -36,6 +37,8 @@ enum Task {
     Demo(demo::Args),
     /// Writes `docs/rules.md`: each rule with the tests that prove it; with `--check`, only says if it is stale.
     Rules(rules::Args),
+    /// Runs the simulator for as many seeds as one likes.
+    Sim(sim::Args),
     /// Makes the Debian package, from a release build unless a program is named.
     Package(package::Args),
     /// Measures, and draws how the engine's costs grow with the size of a contact centre.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Rules(args) => rules::run(&args),
+        Task::Sim(args) => sim::run(&args),
         Task::Package(args) => package::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Web => pages::build(),
