@@ -153,6 +153,11 @@ impl Engine {
             let message = format!("you are {}; set Available to take chats", presence_name(&agent.presence));
             return Err(Refusal::new(Code::WrongState, message));
         }
+        if agent.sessions.is_empty() {
+            // What was sent before the connection was lost may arrive after it (A8).
+            let message = "your panel is not connected; connect it and take the chat again";
+            return Err(Refusal::new(Code::WrongState, message));
+        }
         let capacity = self.agent_policy(id)?.chat_capacity;
         if self.load(id).saturating_add(units) > capacity {
             let message = format!(

@@ -85,3 +85,13 @@ fn a_transfer_between_two_who_leave_the_settings_at_once_ends_once() {
     let ended = events.iter().filter(|event| matches!(event, Event::TransferFailed { .. })).count();
     assert_eq!(ended, 1);
 }
+
+// proves A8
+#[test]
+fn what_a_lost_agent_had_sent_takes_nothing_any_more() {
+    let mut c = Centre::with(|p| support(p).delivery = Delivery::Pull);
+    c.customer(1).starts();
+    c.anna().disconnects();
+    c.anna().cannot(Code::WrongState, |anna| anna.takes(1));
+    c.ben().takes(1);
+}

@@ -40,6 +40,9 @@ impl Naive {
         if self.rules(id)?.delivery != Delivery::Pull || self.presence(agent) != Presence::Available {
             return Err(Code::WrongState);
         }
+        if !self.connected(agent) {
+            return Err(Code::WrongState);
+        }
         if self.load(agent) + self.units(chat) > own.chat_capacity {
             return Err(Code::AtCapacity);
         }
