@@ -189,10 +189,10 @@ impl Eye {
 impl Observer for Eye {
     fn committed(&mut self, tenant: &TenantId, engine: &Engine, rows: &[Recorded], _: &[NewContent]) {
         let mut seen = self.seen.lock().unwrap();
+        seen.catch_up(&self.disk, tenant);
         if self.is_stale(&mut seen, rows) {
             return;
         }
-        seen.catch_up(&self.disk, tenant);
         if !seen.rows.ends_with(rows) {
             seen.wrong("the observer was shown rows that are not the newest".to_owned());
         }
