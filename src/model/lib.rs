@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod event;
 pub mod explain;
 pub mod ids;
+pub mod library;
 pub mod live;
 pub mod panel;
 pub mod policy;

@@ -88,6 +88,9 @@ fn exchanged(at: &str, old: &Tenant, new: &Tenant) -> Vec<String> {
     let mut keys = entries(&format!("{at}.agents"), &old.agents, &new.agents);
     keys.extend(entries(&format!("{at}.queues"), &old.queues, &new.queues));
     keys.extend(entries(&format!("{at}.schedules"), &old.schedules, &new.schedules));
+    keys.extend(entries(&format!("{at}.templates"), &old.templates, &new.templates));
+    keys.extend(entries(&format!("{at}.faq"), &old.faq, &new.faq));
+    keys.extend(entries(&format!("{at}.scripts"), &old.scripts, &new.scripts));
     for (key, changed) in [
         ("name", old.name != new.name),
         ("break_reasons", old.break_reasons != new.break_reasons),

@@ -4,8 +4,8 @@ use super::auth::list;
 use super::http::check_origin;
 use super::queue::span_or_none;
 use super::{
-    ClassificationSettings, LabelsSettings, LeaseSettings, Preset, Problems, Queue, Schedule, Secret, Span,
-    WrapUpSettings, hours,
+    ClassificationSettings, Faq, LabelsSettings, LeaseSettings, Preset, Problems, Queue, Schedule, Script,
+    Secret, Span, Template, WrapUpSettings, desk, hours,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +37,12 @@ pub struct Tenant {
     pub time_zone: String,
     /// Opening hours, by id; queues name them (A12). Default none.
     pub schedules: BTreeMap<ScheduleId, Schedule>,
+    /// Replies that are ready to be sent, by id (B11). Default none.
+    pub templates: BTreeMap<String, Template>,
+    /// Questions that are often asked, with their answers, by id (B11). Default none.
+    pub faq: BTreeMap<String, Faq>,
+    /// Scripts, by id; queues name them (G3). Default none.
+    pub scripts: BTreeMap<String, Script>,
     /// Waiting this long weighs as much as one step of priority, over all queues; with "none" priority always goes
     /// first (A11). Default "none".
     #[serde(deserialize_with = "span_or_none")]
@@ -156,6 +162,9 @@ impl Default for Tenant {
             calls: Calls::default(),
             time_zone: "UTC".to_owned(),
             schedules: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            faq: BTreeMap::new(),
+            scripts: BTreeMap::new(),
             ageing: None,
             lease: LeaseSettings::default(),
             labels: LabelsSettings::default(),
@@ -325,6 +334,7 @@ impl Tenant {
         for (schedule, settings) in &self.schedules {
             settings.validate(&format!("{at}.schedules.{schedule}"), problems);
         }
+        desk::validate(&at, self, problems);
         hours::validate_zone(format!("{at}.time_zone"), &self.time_zone, problems);
         if let Some(ageing) = self.ageing {
             problems.span(format!("{at}.ageing"), ageing, Span::secs(1)..=Span::hours(24));

@@ -62,6 +62,8 @@ pub struct Queue {
     pub retry_decliner_after: Span,
     /// Opening hours: a schedule of this tenant (A12). Default: always open.
     pub hours: Option<ScheduleId>,
+    /// What its agents are shown to go by in chats and calls: a script of this tenant (G3). Default none.
+    pub script: Option<String>,
     /// Where chats go that cannot be served (A12).
     pub overflow: OverflowSettings,
     /// The customer sees position and expected wait (A13). Default true.
@@ -130,6 +132,7 @@ impl Default for Queue {
             relax_after: rules.relax_after.map(span),
             retry_decliner_after: span(rules.retry_decliner_after),
             hours: rules.hours,
+            script: None,
             overflow: OverflowSettings::default(),
             show_position: rules.show_position,
             reply_alert: rules.reply_alert.into_iter().map(span).collect(),
@@ -182,6 +185,13 @@ impl Queue {
                 format!("{at}.hours"),
                 format!("is \"{hours}\""),
                 format!("name a schedule of this tenant's `schedules`{}", list(tenant.schedules.keys())),
+            );
+        }
+        if let Some(script) = self.script.as_ref().filter(|script| !tenant.scripts.contains_key(*script)) {
+            problems.add(
+                format!("{at}.script"),
+                format!("is \"{script}\""),
+                format!("name a script of this tenant's `scripts`{}", list(tenant.scripts.keys())),
             );
         }
         self.overflow.validate(at, id, &tenant.queues, problems);
