@@ -7,6 +7,8 @@
 mod attachments;
 #[path = "http/customers.rs"]
 mod customers;
+#[path = "http/desk.rs"]
+mod desk;
 #[path = "http/desks.rs"]
 mod desks;
 #[path = "http/lanes.rs"]

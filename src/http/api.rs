@@ -281,7 +281,11 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Reads a body of JSON.
-async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, bytes_max: u32) -> Result<T, Response> {
+pub(super) async fn json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: u32,
+) -> Result<T, Response> {
     let bytes = bytes(headers, body, bytes_max).await?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let refusal =

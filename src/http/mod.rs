@@ -9,9 +9,11 @@ mod api;
 mod attachments;
 mod contents;
 mod deeds;
+mod desk;
 mod drafts;
 mod explain;
 mod files;
+mod finding;
 mod floor;
 mod headers;
 mod health;
@@ -227,6 +229,10 @@ fn router(app: &Shared) -> Router {
         .route("/api/v1/{tenant}/chats/{id}/return", post(returning::come_back_by_request))
         .route("/api/v1/{tenant}/events", post(api::take_event))
         .route("/api/v1/{tenant}/chats/{id}/explain", get(explain::get))
+        .route("/api/v1/{tenant}/templates", get(desk::templates))
+        .route("/api/v1/{tenant}/templates/{id}/render", post(desk::render))
+        .route("/api/v1/{tenant}/faq", get(desk::faq))
+        .route("/api/v1/{tenant}/scripts/{id}", get(desk::script))
         .route_layer(draining.clone())
         .route("/panel/{tenant}/", get(pages::panel).post(pages::panel))
         .route("/panel/{tenant}", get(pages::add_slash))

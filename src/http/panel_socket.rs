@@ -9,7 +9,7 @@ use super::limits::{From, Place};
 use super::pops::{Pop, stands_in};
 use super::server::Peer;
 use super::socket::{Listener, Lost, Mouth, Speaker, listen, sized, speak, split, too_long, wire};
-use super::{Shared, api};
+use super::{Shared, api, desk};
 use crate::auth::AgentPass;
 use crate::drive::Request;
 use crate::journal;
@@ -216,6 +216,9 @@ impl Listening<'_> {
         );
         if let AgentDeed::Watch { on } = deed {
             return self.watch(on).await;
+        }
+        if let AgentDeed::FillScript { interaction, answers } = &deed {
+            desk::check_answers(app, pass, *interaction, answers).await?;
         }
         let mut doing = Doing { hub: &app.parts.hub, pass, request: &mut request };
         let Some(wish) = doing.wish(deed)? else { return Ok(()) };

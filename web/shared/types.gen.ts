@@ -1013,6 +1013,10 @@ export type Strategy = "longest_idle" | "least_loaded" | "sticky";
  * Position of an event in a tenant's journal: 1, 2, 3 … without gaps.
  */
 export type Seq = number;
+/**
+ * What a field of a script takes.
+ */
+export type FieldKind = "text" | "choice" | "yes_no";
 
 /**
  * What an agent wrote about an interaction beside its codes.
@@ -2172,6 +2176,36 @@ export interface Moment {
   words: string;
 }
 /**
+ * A question that is often asked.
+ */
+export interface FaqEntry {
+  /**
+   * The answer.
+   */
+  answer: string;
+  /**
+   * Which.
+   */
+  id: string;
+  /**
+   * The question.
+   */
+  question: string;
+  /**
+   * Further words it is found by.
+   */
+  tags: string[];
+}
+/**
+ * Answer to `GET /api/v1/{tenant}/faq`.
+ */
+export interface FaqFound {
+  /**
+   * What fits, best first, at most 20; all, by id, where nothing was asked.
+   */
+  entries: FaqEntry[];
+}
+/**
  * Answer to `POST /api/v1/{tenant}/chats/{id}/files` (B18): the message that the file is.
  */
 export interface FileTaken {
@@ -2188,6 +2222,96 @@ export interface FileTaken {
    * Its name as kept, without path.
    */
   name: string;
+}
+/**
+ * Body of `POST /api/v1/{tenant}/templates/{id}/render`.
+ */
+export interface RenderTemplate {
+  /**
+   * What the agent fills in, by the field's name; at most 1,000 characters each.
+   */
+  fields?: {
+    [k: string]: string;
+  };
+  interaction: InteractionId;
+}
+/**
+ * A template of which every placeholder is filled.
+ */
+export interface RenderedTemplate {
+  /**
+   * The text, for the reply.
+   */
+  text: string;
+}
+/**
+ * A field of a script.
+ */
+export interface ScriptField {
+  kind: FieldKind;
+  /**
+   * Its name, as the log shows it and a deed fills it.
+   */
+  name: string;
+  /**
+   * What to choose from where its kind is `choice`.
+   */
+  options: string[];
+  /**
+   * It must be filled where the script comes to its step.
+   */
+  required: boolean;
+}
+/**
+ * A step of a script.
+ */
+export interface ScriptStep {
+  /**
+   * Ways on that depend on an answer; the first that fits.
+   */
+  branches: ScriptWay[];
+  /**
+   * What the agent fills in.
+   */
+  fields: ScriptField[];
+  /**
+   * What `next` and `go` call it.
+   */
+  id: string;
+  /**
+   * The step that follows where no branch fits; none ends the script.
+   */
+  next: string | null;
+  /**
+   * What the agent says.
+   */
+  text: string;
+}
+/**
+ * A way on from a step.
+ */
+export interface ScriptWay {
+  /**
+   * Where this field of the script
+   */
+  field: string;
+  /**
+   * this step follows.
+   */
+  go: string;
+  /**
+   * has this answer,
+   */
+  is: string;
+}
+/**
+ * Answer to `GET /api/v1/{tenant}/scripts/{id}`; the first step begins.
+ */
+export interface ScriptView {
+  /**
+   * The steps.
+   */
+  steps: ScriptStep[];
 }
 /**
  * Body of `POST /api/v1/{tenant}/sign-in`.
@@ -2233,4 +2357,38 @@ export interface StartChat {
    * What an earlier [`ChatStarted`] gave this browser to be recognised by.
    */
   visitor?: string | null;
+}
+/**
+ * A reply that is ready but for its placeholders.
+ */
+export interface TemplateView {
+  /**
+   * What the agent has to fill in, in the order of the text.
+   */
+  fields: string[];
+  /**
+   * What the address of its rendering calls it.
+   */
+  id: string;
+  /**
+   * Queues it is for; none means all.
+   */
+  queues: QueueId[];
+  /**
+   * The text with its placeholders, to look at; what is sent is rendered first.
+   */
+  text: string;
+  /**
+   * Title as shown.
+   */
+  title: string;
+}
+/**
+ * Answer to `GET /api/v1/{tenant}/templates`: the templates, by title.
+ */
+export interface Templates {
+  /**
+   * All there are for the queue that was asked about.
+   */
+  templates: TemplateView[];
 }

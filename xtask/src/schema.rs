@@ -12,6 +12,7 @@ use tieline_model::envelope::{
     CallAnswered, CallDialled, CallEnded, CallHeld, CallRecordingReady, CallResumed, CallRinging,
     CallTransferred, Envelope,
 };
+use tieline_model::library::{FaqFound, RenderTemplate, RenderedTemplate, ScriptView, Templates};
 use tieline_model::live::{
     ChatReturned, ChatStarted, FileTaken, PanelFrame, PanelSays, SignIn, SignedIn, StartChat, WidgetFrame,
     WidgetSays,
@@ -98,6 +99,11 @@ pub(crate) fn json_schemas() -> Result<Vec<(&'static str, Value)>> {
                 .into::<SignIn>()
                 .out::<SignedIn>()
                 .out::<Explained>()
+                .out::<Templates>()
+                .into::<RenderTemplate>()
+                .out::<RenderedTemplate>()
+                .out::<FaqFound>()
+                .out::<ScriptView>()
                 .out::<Refusal>()
                 .done("api")?,
         ),
