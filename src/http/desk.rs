@@ -31,7 +31,7 @@ const QUESTION_CHARS_MAX: usize = 500;
 const FILLED_CHARS_MAX: usize = 1_000;
 
 /// What is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Asked {
     /// What the FAQ is asked.

@@ -29,7 +29,7 @@ pub struct TemplateView {
 }
 
 /// Body of `POST /api/v1/{tenant}/templates/{id}/render`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenderTemplate {
     /// The chat it is for; the agent owns it or has joined it.
@@ -40,7 +40,7 @@ pub struct RenderTemplate {
 }
 
 /// A template of which every placeholder is filled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RenderedTemplate {
     /// The text, for the reply.
     pub text: String,
