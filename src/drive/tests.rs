@@ -6,6 +6,7 @@ use crate::journal::{Fault, Faults, MemoryStore, Op};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use tieline_engine::{Engine, Stage};
 use tieline_model::command::Presence;
 use tieline_model::content::{Content, Person};
 use tieline_model::policy::{AgentPolicy, QueuePolicy, TenantPolicy};
@@ -262,8 +263,14 @@ async fn a_stop_in_order_gives_timers_exactly_what_they_had() {
     first.runs.await.unwrap();
 
     let second = house(first.store, 500_000).await;
-    let after = second.handle.read(&tenant(), |e| e.next_deadline()).await.unwrap().unwrap().0;
-    assert_eq!(after, Timestamp(529_100), "29.1 s were left when it stopped, and are left now");
+    let offered = |engine: &Engine| {
+        engine.chats().find_map(|chat| match &chat.stage {
+            Stage::Offered(offer) => Some(offer.deadline),
+            Stage::Waiting | Stage::Owned { .. } | Stage::Form { .. } => None,
+        })
+    };
+    let after = second.handle.read(&tenant(), offered).await.unwrap();
+    assert_eq!(after, Some(Timestamp(529_100)), "29.1 s were left when it stopped, and are left now");
     second.runs.abort();
 }
 

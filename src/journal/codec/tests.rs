@@ -3,14 +3,17 @@ use crate::journal::suite::{interaction, tenant};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use tieline_model::command::Presence;
+use tieline_model::command::{Notice, Open, Presence, SupervisorAct};
 use tieline_model::content::ContentRef;
-use tieline_model::crm::{ConnectionInfo, Direction, LogState, LookupResult, Outcome, Record, Side};
-use tieline_model::event::{AssignedHow, CompletedBy, ParkedBy, PresenceWhy, ReturnedWhy, WithdrawnWhy};
+use tieline_model::crm::{Channel, ConnectionInfo, Direction, LogState, LookupResult, Outcome, Record, Side};
+use tieline_model::event::{
+    AssignedHow, CompletedBy, Guest, OverflowWhy, ParkedBy, PresenceWhy, ReturnedWhy, Suggestion,
+    TransferFailed, WithdrawnWhy,
+};
 use tieline_model::policy::{AgentPolicy, CallPolicy, QueuePolicy, TenantPolicy};
 use tieline_model::{
-    AgentId, CallId, CommandId, ConnectionId, ContentId, ConversationId, InteractionId, Millis, OfferId,
-    QueueId, RecordId, SessionId,
+    AgentId, CallId, CommandId, ConnectionId, ContentId, ConversationId, InteractionId, Mark, Millis,
+    OfferId, QueueId, RecordId, ScheduleId, SessionId, ShareId,
 };
 use uuid::Uuid;
 
@@ -189,7 +192,127 @@ fn every_event() -> Vec<Event> {
     all.extend(about_chats(InteractionId(uuid(1)), ConversationId(uuid(2))));
     all.extend(about_calls(InteractionId(uuid(4)), ConversationId(uuid(5))));
     all.extend(about_crms(InteractionId(uuid(1))));
+    all.extend(about_the_centre());
+    all.extend(about_ways(InteractionId(uuid(1)), OfferId(uuid(3))));
+    all.extend(about_conversations(InteractionId(uuid(1)), ConversationId(uuid(2))));
     all
+}
+
+fn ben() -> AgentId {
+    AgentId::new("ben").unwrap()
+}
+
+fn about_the_centre() -> Vec<Event> {
+    let schedule = || ScheduleId::new("office").unwrap();
+    let open = Open { from: Timestamp(1_795_000_000_000), until: Timestamp(1_795_030_000_000) };
+    let marks = BTreeSet::from([Mark::new("m1").unwrap()]);
+    let acted =
+        |act, agent| Event::SupervisorActed { supervisor: ben(), act, agent, reason: "Shift over".into() };
+    let interaction = InteractionId(uuid(1));
+    vec![
+        Event::HoursSet { hours: BTreeMap::from([(schedule(), vec![open])]) },
+        Event::HoursTurned { schedule: schedule(), open: true, next: Some(open.until) },
+        Event::HoursTurned { schedule: schedule(), open: false, next: None },
+        Event::DayBegan { day: "2026-11-21".into() },
+        Event::AvailabilityChanged {
+            agent: agent(),
+            channels: BTreeSet::from([Channel::Chat, Channel::Call]),
+            queues: Some(BTreeSet::from([queue()])),
+        },
+        Event::AvailabilityChanged { agent: agent(), channels: BTreeSet::new(), queues: None },
+        acted(SupervisorAct::SetPresence { agent: agent(), presence: Presence::Offline }, Some(agent())),
+        acted(SupervisorAct::Requeue { interaction }, Some(agent())),
+        acted(SupervisorAct::Assign { interaction, agent: agent() }, Some(agent())),
+        acted(SupervisorAct::FinishWrapUp { interaction }, Some(agent())),
+        acted(SupervisorAct::Join { interaction }, Some(agent())),
+        acted(SupervisorAct::Unblock { marks }, None),
+        Event::PresenceChanged { agent: agent(), presence: Presence::Offline, why: PresenceWhy::Lost },
+        Event::PresenceChanged {
+            agent: agent(),
+            presence: Presence::Available,
+            why: PresenceWhy::Supervisor,
+        },
+    ]
+}
+
+fn about_ways(interaction: InteractionId, offer: OfferId) -> Vec<Event> {
+    let (from, to) = (agent(), ben());
+    let deadline = Timestamp(1_795_000_060_000);
+    let overflowed =
+        |to, why, deadline| Event::ChatOverflowed { interaction, from: queue(), to, why, deadline };
+    let failed = |failed| Event::TransferFailed { interaction, from: agent(), to: ben(), offer, failed };
+    let offered = |note, warm| {
+        let (from, to) = (agent(), ben());
+        Event::TransferOffered { interaction, from, to, offer, deadline, note, warm }
+    };
+    vec![
+        Event::NeedsRelaxed { interaction, steps: 2 },
+        Event::DeclineForgotten { interaction, agent: agent() },
+        overflowed(None, OverflowWhy::Closed, Some(deadline)),
+        overflowed(Some(queue()), OverflowWhy::Unstaffed, None),
+        overflowed(Some(queue()), OverflowWhy::Waited, None),
+        overflowed(Some(queue()), OverflowWhy::Full, None),
+        Event::ChatTransferred { interaction, agent: agent(), to: queue(), note: Some(content()) },
+        offered(Some(content()), false),
+        offered(None, true),
+        Event::TransferAccepted { interaction, from: from.clone(), to: to.clone(), offer, warm: true },
+        failed(TransferFailed::Rejected),
+        failed(TransferFailed::Missed),
+        failed(TransferFailed::Withdrawn { why: WithdrawnWhy::TransferCancelled }),
+        failed(TransferFailed::Withdrawn { why: WithdrawnWhy::Overflowed }),
+        failed(TransferFailed::Withdrawn { why: WithdrawnWhy::Supervisor }),
+        Event::HandedOver { interaction, from: from.clone(), to: to.clone() },
+        Event::GuestJoined { interaction, agent: ben(), guest: Guest::Consulted },
+        Event::GuestJoined { interaction, agent: ben(), guest: Guest::Supervisor },
+        Event::GuestLeft { interaction, agent: ben() },
+        Event::ChatReturned { interaction, agent: agent(), why: ReturnedWhy::AgentLost },
+        Event::ChatReturned { interaction, agent: agent(), why: ReturnedWhy::Supervisor },
+        Event::ChatReopened { interaction, agent: agent() },
+        Event::CallHeld { call: CallId::new("c-1").unwrap(), interaction },
+        Event::CallResumed { call: CallId::new("c-1").unwrap(), interaction },
+        Event::CallTransferred {
+            call: CallId::new("c-1").unwrap(),
+            interaction,
+            conversation: ConversationId(uuid(5)),
+            from,
+            to,
+        },
+    ]
+}
+
+fn about_conversations(interaction: InteractionId, conversation: ConversationId) -> Vec<Event> {
+    let message = || CommandId::new("m-9").unwrap();
+    let noticed =
+        |notice, agent| Event::NoticeSent { interaction, notice, text: "One moment.".into(), agent };
+    let flagged = |note, blocked| Event::AbuseFlagged { interaction, agent: agent(), note, blocked };
+    vec![
+        Event::Whispered { interaction, message: message(), agent: ben(), text: content() },
+        noticed(Notice::Nudge, None),
+        noticed(Notice::FewMinutes, Some(agent())),
+        Event::FileSent {
+            interaction,
+            message: message(),
+            from: Side::Customer,
+            agent: None,
+            file: content(),
+            media_type: "image/png".into(),
+        },
+        Event::Suggested { interaction, suggestion: Suggestion::Nudge },
+        Event::Suggested { interaction, suggestion: Suggestion::End },
+        Event::Suggested { interaction, suggestion: Suggestion::OpenCase },
+        Event::Suggested { interaction, suggestion: Suggestion::Update },
+        Event::HistoryShared {
+            interaction,
+            conversation,
+            agent: agent(),
+            share: ShareId(uuid(8)),
+            expires_at: Timestamp(1_795_600_000_000),
+        },
+        Event::CaseOpened { interaction, conversation, agent: agent() },
+        flagged(Some(content()), BTreeSet::from([Mark::new("m1").unwrap()])),
+        flagged(None, BTreeSet::new()),
+        Event::ScriptFilled { interaction, agent: agent(), answers: content() },
+    ]
 }
 
 fn about_agents() -> Vec<Event> {
