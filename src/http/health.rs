@@ -145,6 +145,8 @@ fn own(app: &Shared, registry: &mut Registry) {
         registry.register(name, help, ConstCounter::new(value));
     }
     let infected = Family::<Vec<(&str, String)>, Counter>::default();
+    // There from the start, so that a first infected file is a rise from nought.
+    infected.get_or_create(&vec![("signature", "other".to_owned())]);
     for (signature, found) in app.infected.found() {
         infected.get_or_create(&vec![("signature", signature)]).inc_by(found);
     }
