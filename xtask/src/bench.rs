@@ -104,7 +104,7 @@ fn picture(path: &PathBuf, lines: &[Growth]) -> Result<(), Box<dyn std::error::E
         .margin(16)
         .x_label_area_size(48)
         .y_label_area_size(72)
-        .build_cartesian_2d((90.0..120_000.0_f64).log_scale(), (least * 0.6..most * 1.8).log_scale())?;
+        .build_cartesian_2d((90.0..120_000.0_f64).log_scale(), (least * 0.6..most * 8.0).log_scale())?;
     chart
         .configure_mesh()
         .x_desc("agents, with a full waiting line")
