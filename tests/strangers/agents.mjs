@@ -79,7 +79,9 @@ const frameAt = async (location) => {
   return frame;
 };
 const invoke = (frame, action, ...given) => frame.evaluate(([action, given]) => ask("invoke", { [action]: given }), [action, given]);
-const heard = (frame, key) => frame.waitForFunction((key) => heard.find((h) => h.key === key), key).then((h) => h.jsonValue());
+// Asked by the clock: a frame that is not shown is not painted, and would never be asked at all.
+const heard = (frame, key) =>
+  frame.waitForFunction((key) => heard.find((h) => h.key === key), key, { polling: 50 }).then((h) => h.jsonValue());
 
 await page.goto(CONSOLE);
 await page.waitForSelector("tbody tr");
