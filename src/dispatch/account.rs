@@ -198,7 +198,7 @@ impl Reader<'_> {
             Event::TransferAccepted { to, warm: false, .. } | Event::HandedOver { to, .. } => {
                 self.taken_by(to, row.at);
             }
-            Event::NoticeSent { text, agent, .. } => {
+            Event::NoticeSent { text, agent, .. } if !text.is_empty() => {
                 self.line(row.at, Side::System, agent.as_ref(), text.clone());
             }
             Event::FileSent { from, agent, file, media_type, .. } => {
@@ -558,6 +558,17 @@ mod tests {
             Event::InteractionClosed { interaction, outcome, conversation, agent, log: true, service: None },
         ]
     }
+    fn handed_on(note: u128) -> Event {
+        Event::TransferOffered {
+            interaction: interaction(),
+            from: anna(),
+            to: ben(),
+            offer: offer(),
+            deadline: START,
+            note: Some(refer(note)),
+            warm: false,
+        }
+    }
     fn visitor() -> Content {
         Content::Person { person: Person { name: Some("Ada".into()), ..Person::default() } }
     }
@@ -566,15 +577,7 @@ mod tests {
     #[test]
     fn each_leg_keeps_its_agents_notes_under_the_one_log() {
         let interaction = interaction();
-        let handed = Event::TransferOffered {
-            interaction,
-            from: anna(),
-            to: ben(),
-            offer: offer(),
-            deadline: START,
-            note: Some(refer(21)),
-            warm: false,
-        };
+        let handed = handed_on(21);
         let taken =
             Event::TransferAccepted { interaction, from: anna(), to: ben(), offer: offer(), warm: false };
         let events: Vec<Event> = [chat(None), accepted(anna()), classified(anna(), 20), handed, taken]
@@ -617,15 +620,7 @@ mod tests {
     #[test]
     fn a_transfer_that_fails_leaves_no_leg_and_no_note_behind() {
         let interaction = interaction();
-        let handed = Event::TransferOffered {
-            interaction,
-            from: anna(),
-            to: ben(),
-            offer: offer(),
-            deadline: START,
-            note: Some(refer(21)),
-            warm: false,
-        };
+        let handed = handed_on(21);
         let failed = tieline_model::event::TransferFailed::Missed;
         let failed = Event::TransferFailed { interaction, from: anna(), to: ben(), offer: offer(), failed };
         let events: Vec<Event> = [chat(None), accepted(anna()), handed, failed]
@@ -656,6 +651,7 @@ mod tests {
                 file,
                 media_type: "image/png".into(),
             },
+            Event::NoticeSent { interaction: id, notice, text: String::new(), agent: None },
             Event::NoticeSent { interaction: id, notice, text: "Are you there?".into(), agent: None },
             Event::ScriptFilled { interaction: id, agent: ben(), answers: refer(31) },
             Event::AbuseFlagged {

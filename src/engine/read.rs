@@ -4,7 +4,7 @@ use crate::index::Turn;
 use crate::state::{Agent, Call, Chat, Closed, Engine, QueueFigures, Stage, Talk};
 use tieline_model::crm::Direction;
 use tieline_model::live::Status;
-use tieline_model::policy::{TenantPolicy, WrapUp};
+use tieline_model::policy::TenantPolicy;
 use tieline_model::{AgentId, InteractionId, Mark, Millis, QueueId, Seq, Timestamp};
 
 impl Engine {
@@ -206,12 +206,6 @@ impl Engine {
     #[must_use]
     pub fn day(&self) -> &str {
         &self.day
-    }
-
-    /// The rules an item is wrapped up by: its queue's, or those for calls (C3, E5).
-    #[must_use]
-    pub fn wrap_up_rules_of<'a>(&'a self, chat: &'a Chat) -> Option<&'a WrapUp> {
-        self.wrap_up_rules(chat)
     }
 
     /// Visitors who are blocked (C7).

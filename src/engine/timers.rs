@@ -75,7 +75,7 @@ impl Engine {
             Deadline::Decliner(id) => self.forget_decliners(now, *id),
             Deadline::Form(id) => self.form_over(*id),
             Deadline::Grace(agent) => self.grace_over(agent),
-            Deadline::Lost(agent) => self.lost(now, agent),
+            Deadline::Lost(agent) => self.lost(agent),
             Deadline::Hours(schedule) => self.hours_turn(now, schedule),
             Deadline::CallUnended(id) => self.call_unended(now, *id),
         }

@@ -141,7 +141,7 @@ fn item(engine: &Engine, chat: &Chat) -> Option<ItemDraft> {
         ended_at: ended.map(|e| e.0),
         ended_by: ended.map(|e| e.1),
         end_seen: ended.is_some_and(|e| e.2),
-        wrap_up: wrap_up(engine.wrap_up_rules_of(chat), talk),
+        wrap_up: wrap_up(engine.wrap_up_rules(chat), talk),
         unanswered_since: chat.unanswered_since,
         person: Person::default(),
         lookups: Vec::new(),

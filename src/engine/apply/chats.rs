@@ -101,8 +101,7 @@ impl Engine {
             connecting_until(c, at);
             c.stage = Stage::Waiting;
             c.ahead |= ahead;
-            (c.silence, c.update_due) = (None, None);
-            c.suggested.clear();
+            nothing_advised(c);
             if why != ReturnedWhy::Unopened {
                 c.entered_at = at;
             }
@@ -125,8 +124,7 @@ impl Engine {
             enter(c, to, at);
             c.declined.extend(pause.map(|pause| (agent.clone(), at + pause)));
             c.preferred = None;
-            (c.silence, c.update_due) = (None, None);
-            c.suggested.clear();
+            nothing_advised(c);
             c.visited.clear();
         });
         self.let_go(id, agent, at);
@@ -274,9 +272,7 @@ impl Engine {
         self.with_chat(id, |c| match from {
             Side::Customer => {
                 c.unanswered_since = c.unanswered_since.or(Some(at));
-                c.silence = None;
-                c.suggested.remove(&Suggestion::Nudge);
-                c.suggested.remove(&Suggestion::End);
+                no_longer_silent(c);
             }
             Side::Agent => {
                 if let Some(since) = c.unanswered_since.take() {
@@ -287,12 +283,11 @@ impl Engine {
                     c.service.longest_reply = c.service.longest_reply.max(took);
                     answered = Some(in_time);
                 }
+                no_longer_silent(c);
                 c.silence =
                     nudge_at.filter(|_| owned).map(|at| Silence { nudged: false, deadline: Some(at) });
                 c.update_due = None;
-                for suggestion in [Suggestion::Nudge, Suggestion::End, Suggestion::Update] {
-                    c.suggested.remove(&suggestion);
-                }
+                c.suggested.remove(&Suggestion::Update);
             }
             Side::System => {}
         });
@@ -316,9 +311,7 @@ impl Engine {
         for chat in self.chats.values_mut().filter(|chat| chat.silence.is_some()) {
             let queue = chat.queue.as_ref().and_then(|queue| self.policy.queues.get(queue));
             if queue.is_none_or(|q| q.inactivity.mode == InactivityMode::Off) {
-                chat.silence = None;
-                chat.suggested.remove(&Suggestion::Nudge);
-                chat.suggested.remove(&Suggestion::End);
+                no_longer_silent(chat);
             }
         }
     }
@@ -375,9 +368,22 @@ impl Engine {
 
     /// Until when an agent who declines this chat now is left out for it (A9).
     pub(super) fn retry_decliner_at(&self, id: InteractionId, at: Timestamp) -> Timestamp {
-        let queue = self.chats.get(&id).and_then(|c| c.queue.as_ref());
-        queue.and_then(|q| self.policy.queues.get(q)).map_or(at, |q| at + q.retry_decliner_after)
+        let rules = self.chats.get(&id).and_then(|chat| chat.rules());
+        rules.map_or(at, |rules| at + rules.retry_decliner_after)
     }
+}
+
+/// Another agent, or none, has it from here on: what the last one was advised to do is nobody's business (B8, B16).
+pub(super) fn nothing_advised(chat: &mut Chat) {
+    (chat.silence, chat.update_due) = (None, None);
+    chat.suggested.clear();
+}
+
+/// Nobody waits for the customer's reply any more, or the wait begins anew (B8).
+fn no_longer_silent(chat: &mut Chat) {
+    chat.silence = None;
+    chat.suggested.remove(&Suggestion::Nudge);
+    chat.suggested.remove(&Suggestion::End);
 }
 
 /// Into a queue's line.

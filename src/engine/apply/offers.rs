@@ -1,6 +1,6 @@
 //! Offers, and transfers to an agent, which are offers too.
 
-use super::chats::connecting_until;
+use super::chats::{connecting_until, nothing_advised};
 use crate::state::{Engine, Offer, OfferFate, PAST_OFFERS_MAX, Stage, Talk, Transfer};
 use tieline_model::event::{TransferFailed, WithdrawnWhy};
 use tieline_model::live::Place;
@@ -127,8 +127,7 @@ impl Engine {
             c.stage = Stage::Owned { agent: to.clone(), place: Place::Active, talk };
             c.last_agent = Some(to.clone());
             // The agent who takes it begins anew: nobody owes a reply to words of somebody who is gone (B8).
-            (c.silence, c.update_due) = (None, None);
-            c.suggested.clear();
+            nothing_advised(c);
         });
         self.let_go(id, from, at);
         self.with_agent(from, |a| a.today.transferred += 1);

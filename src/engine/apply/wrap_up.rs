@@ -1,6 +1,6 @@
 //! The end of a chat or call, its wrap-up, and what is remembered of it.
 
-use super::chats::connecting_until;
+use super::chats::{connecting_until, nothing_advised};
 use crate::state::{
     Chat, Closed, Engine, LAST_AGENTS_MAX, LEFT_MAX, Left, RECENT_LOGS_MAX, Stage, Talk, WrapClock,
 };
@@ -24,8 +24,7 @@ impl Engine {
         self.with_chat(id, |c| {
             connecting_until(c, at);
             c.unanswered_since = None;
-            (c.silence, c.update_due) = (None, None);
-            c.suggested.clear();
+            nothing_advised(c);
             let Stage::Owned { talk, .. } = &mut c.stage else { return };
             *talk = Talk::WrapUp {
                 ended_at: at,
@@ -234,7 +233,8 @@ impl Engine {
     }
 
     /// The rules an item is wrapped up by: its queue's, or those for calls (E5).
-    pub(crate) fn wrap_up_rules<'a>(&'a self, chat: &'a Chat) -> Option<&'a tieline_model::policy::WrapUp> {
+    #[must_use]
+    pub fn wrap_up_rules<'a>(&'a self, chat: &'a Chat) -> Option<&'a tieline_model::policy::WrapUp> {
         match chat.channel {
             Channel::Chat => chat.rules().map(|q| &q.wrap_up),
             Channel::Call => self.policy.calls.wrap_up.as_ref(),

@@ -2,12 +2,14 @@
 
 use super::{Decision, Owned, is_customer_of};
 use crate::state::{Chat, Engine, Stage, Talk};
+use std::collections::BTreeSet;
 use tieline_model::content::ContentRef;
 use tieline_model::crm::Side;
 use tieline_model::event::{ParkedBy, WithdrawnWhy};
 use tieline_model::live::Place;
 use tieline_model::{
-    Actor, AgentId, Code, Command, ConversationId, Event, InteractionId, Refusal, Timestamp,
+    Actor, AgentId, Code, Command, ConversationId, Event, InteractionId, Mark, QueueId, Refusal, SkillId,
+    Timestamp,
 };
 
 /// Bytes a character may take on average before a text is refused: the largest emoji sequences people send hold
@@ -18,13 +20,21 @@ const SKILLS_MAX: usize = 5;
 /// By how much a visitor may be recognised.
 const MARKS_MAX: usize = 4;
 
+/// A chat that a customer asks for.
+pub(super) struct Start<'a> {
+    pub interaction: InteractionId,
+    pub conversation: ConversationId,
+    pub queue: &'a QueueId,
+    pub person: ContentRef,
+    pub skills: &'a BTreeSet<SkillId>,
+    pub marks: &'a BTreeSet<Mark>,
+    pub previous: Option<InteractionId>,
+}
+
 impl Engine {
-    /// `started` is the event as it was wished; what it names is checked here.
-    pub(super) fn start_chat(&self, by: &Actor, started: Event) -> Decision {
-        let Event::ChatStarted { interaction, conversation, queue, skills, marks, .. } = &started else {
-            return Ok(Vec::new());
-        };
-        if *by != (Actor::Customer { conversation: *conversation }) {
+    pub(super) fn start_chat(&self, by: &Actor, start: Start<'_>) -> Decision {
+        let Start { interaction, conversation, queue, person, skills, marks, previous } = start;
+        if *by != (Actor::Customer { conversation }) {
             return Err(Refusal::new(
                 Code::NotPermitted,
                 "only the customer of this conversation can start this chat",
@@ -33,11 +43,11 @@ impl Engine {
         if !self.policy.queues.contains_key(queue) {
             return Err(Refusal::new(Code::NotFound, "there is no queue of this name").field("queue"));
         }
-        let known = self.chats.get(interaction);
-        if known.is_some_and(|c| is_customer_of(conversation, c)) {
+        let known = self.chats.get(&interaction);
+        if known.is_some_and(|c| is_customer_of(&conversation, c)) {
             return Ok(Vec::new());
         }
-        if self.is_known(*interaction) {
+        if self.is_known(interaction) {
             return Err(Refusal::new(Code::WrongState, "this chat has been started before").field("id"));
         }
         if skills.len() > SKILLS_MAX || marks.len() > MARKS_MAX {
@@ -50,7 +60,18 @@ impl Engine {
             return Err(Refusal::new(Code::Invalid, message).field("skills"));
         }
         self.not_blocked(marks)?;
-        Ok(vec![started])
+        let preferred = self.last_agent(queue, marks);
+        let (queue, skills, marks) = (queue.clone(), skills.clone(), marks.clone());
+        Ok(vec![Event::ChatStarted {
+            interaction,
+            conversation,
+            queue,
+            person,
+            skills,
+            marks,
+            previous,
+            preferred,
+        }])
     }
 
     pub(super) fn activate(&self, now: Timestamp, agent: &AgentId, id: InteractionId) -> Decision {

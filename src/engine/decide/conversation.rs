@@ -17,7 +17,7 @@ const FILE_NAME_CHARS_MAX: u32 = 200;
 impl Engine {
     /// Tieline's own words, as the queue has them.
     pub(crate) fn notice(&self, chat: &Chat, notice: Notice, agent: Option<&AgentId>) -> Option<Event> {
-        let wording = &self.policy.queues.get(chat.queue.as_ref()?)?.wording;
+        let wording = &chat.rules()?.wording;
         let text = words(wording, notice).to_owned();
         (!text.is_empty()).then(|| Event::NoticeSent {
             interaction: chat.id,
@@ -175,7 +175,7 @@ impl Engine {
             Actor::Agent { .. } => {
                 let agent = self.agent_of(by)?;
                 let chat = self.chats.get(&id).ok_or_else(not_yours)?;
-                if self.is_guest(chat, agent).is_some() {
+                if self.is_guest(chat, agent) {
                     return Ok((chat, Side::Agent, Some(agent.clone())));
                 }
                 Ok((self.active_chat_of(agent, id)?, Side::Agent, Some(agent.clone())))

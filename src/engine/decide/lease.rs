@@ -3,7 +3,7 @@
 use crate::state::{Engine, Stage, Talk};
 use tieline_model::command::{Notice, Presence};
 use tieline_model::event::{PresenceWhy, ReturnedWhy, WithdrawnWhy};
-use tieline_model::{AgentId, Event, Timestamp};
+use tieline_model::{AgentId, Event};
 
 impl Engine {
     /// The grace is over: what is offered to the agent goes to others, and costs nothing (A8).
@@ -13,7 +13,7 @@ impl Engine {
 
     /// The agent is lost: chats in progress return ahead of new ones and their customers are told; wrap-ups stay
     /// (A17).
-    pub(crate) fn lost(&self, _now: Timestamp, id: &AgentId) -> Vec<Event> {
+    pub(crate) fn lost(&self, id: &AgentId) -> Vec<Event> {
         let mut events: Vec<Event> = self.withdraw_from(id, WithdrawnWhy::AgentLost).into_iter().collect();
         events.extend(self.leave_as_guest(id));
         for chat in self.inbox(id) {

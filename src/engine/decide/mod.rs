@@ -64,21 +64,11 @@ impl Engine {
                 self.begin_day(day)
             }
             Wish::StartChat { interaction, conversation, queue, person, skills, marks, previous } => {
-                let (queue, person) = (queue.clone(), *person);
-                let (skills, marks, previous) = (skills.clone(), marks.clone(), *previous);
-                let preferred = self.last_agent(&queue, &marks);
-                let (interaction, conversation) = (*interaction, *conversation);
-                let started = Event::ChatStarted {
-                    interaction,
-                    conversation,
-                    queue,
-                    person,
-                    skills,
-                    marks,
-                    previous,
-                    preferred,
-                };
-                self.start_chat(by, started)
+                let (interaction, conversation, person, previous) =
+                    (*interaction, *conversation, *person, *previous);
+                let start =
+                    chats::Start { interaction, conversation, queue, person, skills, marks, previous };
+                self.start_chat(by, start)
             }
             Wish::ReturnToChat { interaction, fresh } => self.return_to_chat(now, by, *interaction, *fresh),
             Wish::LeaveMessage { interaction, text } => self.leave_message(by, command, *interaction, text),

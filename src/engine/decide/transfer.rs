@@ -5,7 +5,7 @@ use crate::index::RuledOut;
 use crate::state::{Agent, Chat, Engine, Stage, Talk};
 use tieline_model::command::{Notice, TransferTo};
 use tieline_model::content::ContentRef;
-use tieline_model::event::{Guest, ParkedBy, ReturnedWhy, TransferFailed, WithdrawnWhy};
+use tieline_model::event::{ParkedBy, ReturnedWhy, TransferFailed, WithdrawnWhy};
 use tieline_model::policy::TransferUnavailable;
 use tieline_model::{AgentId, Code, Event, InteractionId, OfferId, QueueId, Refusal, Timestamp};
 
@@ -256,8 +256,8 @@ impl Engine {
         events
     }
 
-    /// Whether a consulted agent may still be counted on; a supervisor who joined is one too.
-    pub(super) fn is_guest(&self, chat: &Chat, agent: &AgentId) -> Option<Guest> {
-        chat.guests.get(agent).copied().filter(|_| matches!(chat.stage, Stage::Owned { .. }))
+    /// Whether an agent has joined a chat that somebody owns, consulted or as a supervisor.
+    pub(super) fn is_guest(&self, chat: &Chat, agent: &AgentId) -> bool {
+        chat.guests.contains_key(agent) && matches!(chat.stage, Stage::Owned { .. })
     }
 }
