@@ -1,9 +1,11 @@
 //! How the rest of the process reaches the engines.
 
 use super::meter::{Ended, Meter};
+use super::run::InForce;
 use super::{Done, Request, trace};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::journal::{self, Lease, Part, Picture, Shard};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 use tieline_engine::Engine;
 use tieline_model::{Actor, Code, Command, CommandId, Refusal, Seq, TenantId, Wish};
@@ -23,11 +25,80 @@ pub(super) enum Mail {
     HandOutNothing,
 }
 
+/// How tenants come to this process and leave it while it runs.
+pub(super) enum Move {
+    /// Take one over under a lease; `seed` is for a journal that is empty.
+    Take {
+        lease: Lease,
+        tenant: TenantId,
+        its: Box<InForce>,
+        seed: u64,
+        answer: oneshot::Sender<Result<(), super::Error>>,
+    },
+    /// Let all tenants of a shard go, in order: what is decided is durable, and a snapshot is kept.
+    Leave { shard: Shard, answer: oneshot::Sender<()> },
+    /// Forget all tenants of a shard at once: the lease is another's, or may be.
+    Lose { shard: Shard },
+}
+
+/// Where a tenant is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// By this process.
+    Here,
+    /// By another one, which takes what is forwarded to it at this address. The epoch is its lease's.
+    There {
+        /// `host:port`.
+        address: String,
+        /// Of its lease.
+        epoch: journal::Epoch,
+    },
+    /// By nobody at this moment, or by one that takes nothing; in a few seconds somebody will have taken it over.
+    Nowhere,
+}
+
+/// The tenants that this process serves, as everybody may read them.
+pub(super) struct Served {
+    heads: RwLock<BTreeMap<TenantId, watch::Receiver<Seq>>>,
+    names: watch::Sender<Arc<BTreeSet<TenantId>>>,
+    picture: watch::Sender<Arc<Picture>>,
+}
+
+impl Served {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            heads: RwLock::default(),
+            names: watch::Sender::new(Arc::default()),
+            picture: watch::Sender::new(Arc::default()),
+        })
+    }
+
+    pub(super) fn begin(&self, tenant: &TenantId, head: watch::Receiver<Seq>) {
+        self.heads.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), head);
+        self.tell();
+    }
+
+    pub(super) fn end(&self, tenant: &TenantId) {
+        self.heads.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let names = self.read(|heads| heads.keys().cloned().collect());
+        self.names.send_replace(Arc::new(names));
+    }
+
+    fn read<R>(&self, look: impl FnOnce(&BTreeMap<TenantId, watch::Receiver<Seq>>) -> R) -> R {
+        look(&self.heads.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The mailbox of the engines. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) mail: mpsc::Sender<Mail>,
-    pub(super) heads: Arc<BTreeMap<TenantId, watch::Receiver<Seq>>>,
+    pub(super) moves: mpsc::Sender<Move>,
+    pub(super) served: Arc<Served>,
     pub(super) meter: Meter,
 }
 
@@ -58,9 +129,7 @@ impl Handle {
     }
 
     async fn hand_in(&self, request: Request) -> Result<Done, Refusal> {
-        if !self.heads.contains_key(&request.tenant) {
-            return Err(no_tenant());
-        }
+        self.is_here(&request.tenant)?;
         let (answer, answered) = oneshot::channel();
         match self.mail.try_send(Mail::Submit(Box::new(request), answer)) {
             Ok(()) => {}
@@ -89,8 +158,9 @@ impl Handle {
             // The asker may be gone; then nobody misses the answer.
             let _ = answer.send(engine.map(look));
         });
+        self.is_here(tenant)?;
         self.mail.send(Mail::Read(tenant.clone(), look)).await.map_err(|_| stopping())?;
-        answered.await.map_err(|_| stopping())?.ok_or_else(no_tenant)
+        answered.await.map_err(|_| stopping())?.ok_or_else(between)
     }
 
     /// Whether the engines' owner answers; waits until it does.
@@ -101,7 +171,7 @@ impl Handle {
             // The asker may have given up.
             let _ = answer.send(());
         });
-        let anybody = self.heads.keys().next().cloned();
+        let anybody = self.served.read(|heads| heads.keys().next().cloned());
         let Some(tenant) = anybody else { return !self.mail.is_closed() };
         self.mail.send(Mail::Read(tenant, look)).await.is_ok() && answered.await.is_ok()
     }
@@ -114,8 +184,12 @@ impl Handle {
     /// stopped already.
     pub async fn drain(&self) -> Result<(), Refusal> {
         self.mail.send(Mail::HandOutNothing).await.map_err(|_| stopping())?;
-        for tenant in self.heads.keys() {
-            self.own(tenant, Wish::Drain).await?;
+        for tenant in self.tenants() {
+            match self.own(&tenant, Wish::Drain).await {
+                // It went to another process meanwhile.
+                Err(refusal) if refusal.code == Code::NotFound => {}
+                done => drop(done?),
+            }
         }
         Ok(())
     }
@@ -125,9 +199,7 @@ impl Handle {
     /// # Errors
     /// The engine's refusal; `unavailable` when the journal takes no commits or the daemon is stopping.
     pub async fn own(&self, tenant: &TenantId, wish: Wish) -> Result<Done, Refusal> {
-        if !self.heads.contains_key(tenant) {
-            return Err(no_tenant());
-        }
+        self.is_here(tenant)?;
         let id = CommandId::new(Uuid::new_v4().to_string()).expect("a UUID is printable ASCII");
         let request = Request::new(tenant.clone(), Command { id, by: Actor::Daemon, wish });
         let (answer, answered) = oneshot::channel();
@@ -138,7 +210,11 @@ impl Handle {
     /// The head of a tenant's journal; moves after each commit.
     #[must_use]
     pub fn head(&self, tenant: &TenantId) -> Option<watch::Receiver<Seq>> {
-        self.heads.get(tenant).cloned()
+        self.served.read(|heads| heads.get(tenant).cloned())
+    }
+
+    fn is_here(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        self.served.read(|heads| heads.contains_key(tenant)).then_some(()).ok_or_else(no_tenant)
     }
 
     /// What the engines' owner did so far.
@@ -153,10 +229,70 @@ impl Handle {
         self.mail.max_capacity() - self.mail.capacity()
     }
 
-    /// The tenants of this process.
+    /// The tenants of this process, as they are now.
     #[must_use]
     pub fn tenants(&self) -> Vec<TenantId> {
-        self.heads.keys().cloned().collect()
+        self.served.read(|heads| heads.keys().cloned().collect())
+    }
+
+    /// The tenants of this process, now and whenever they change.
+    #[must_use]
+    pub fn owned(&self) -> watch::Receiver<Arc<BTreeSet<TenantId>>> {
+        self.served.names.subscribe()
+    }
+
+    /// Who holds what, as this process last saw it; empty where one process has the journal to itself.
+    #[must_use]
+    pub fn picture(&self) -> watch::Receiver<Arc<Picture>> {
+        self.served.picture.subscribe()
+    }
+
+    /// Where a tenant is served, as this process last saw it.
+    #[must_use]
+    pub fn whereabouts(&self, tenant: &TenantId) -> Whereabouts {
+        if self.is_here(tenant).is_ok() {
+            return Whereabouts::Here;
+        }
+        match self.served.picture.borrow().holders.get(&(Shard::of(tenant), Part::Engines)) {
+            Some(journal::Holder { address: Some(address), epoch, .. }) => {
+                Whereabouts::There { address: address.clone(), epoch: *epoch }
+            }
+            Some(journal::Holder { address: None, .. }) | None => Whereabouts::Nowhere,
+        }
+    }
+
+    pub(super) fn saw(&self, picture: Picture) {
+        self.served.picture.send_replace(Arc::new(picture));
+    }
+
+    /// Takes a tenant over under a lease and puts its settings into force.
+    pub(super) async fn take(
+        &self,
+        lease: Lease,
+        tenant: TenantId,
+        its: InForce,
+        seed: u64,
+    ) -> Result<(), super::Error> {
+        let (answer, answered) = oneshot::channel();
+        let its = Box::new(its);
+        let sent = self.moves.send(Move::Take { lease, tenant, its, seed, answer }).await;
+        sent.map_err(|_| super::Error::Settings(stopping()))?;
+        answered.await.unwrap_or_else(|_| Err(super::Error::Settings(stopping())))
+    }
+
+    /// Lets a shard's tenants go in order, and waits for it.
+    pub(super) async fn leave(&self, shard: Shard) {
+        let (answer, answered) = oneshot::channel();
+        if self.moves.send(Move::Leave { shard, answer }).await.is_ok() {
+            // A dropped answer means that the engines have stopped, and with them the shard.
+            let _ = answered.await;
+        }
+    }
+
+    /// Forgets a shard's tenants at once.
+    pub(super) async fn lose(&self, shard: Shard) {
+        // A closed channel means that the engines have stopped.
+        let _ = self.moves.send(Move::Lose { shard }).await;
     }
 }
 
@@ -168,6 +304,14 @@ fn word(code: Code) -> String {
 
 pub(super) fn no_tenant() -> Refusal {
     Refusal::new(Code::NotFound, "there is no contact centre of this name here")
+}
+
+/// Its state is being made anew from the journal, or it has just gone to another process.
+pub(super) fn between() -> Refusal {
+    Refusal::new(
+        Code::Unavailable,
+        "the journal cannot be reached, or another machine is taking over; try again in a few seconds",
+    )
 }
 
 fn stopping() -> Refusal {

@@ -5,6 +5,7 @@
 
 mod digest;
 mod handle;
+mod keeper;
 mod measure;
 mod meter;
 mod run;
@@ -15,7 +16,8 @@ pub mod trace;
 mod turn;
 
 use crate::journal::{self, NewContent, Recorded};
-pub use handle::Handle;
+pub use handle::{Handle, Whereabouts};
+pub use keeper::{Crew, Keeper, OpenedWith};
 pub use measure::{content, person};
 pub use meter::Meter;
 pub use run::{Drive, Error, InForce, Stopped};
@@ -61,6 +63,8 @@ pub trait Observer: Send {
     fn committed(&mut self, tenant: &TenantId, engine: &Engine, rows: &[Recorded], content: &[NewContent]);
     /// The engine of a tenant was (re)loaded; whoever shows its state must show it anew.
     fn reloaded(&mut self, tenant: &TenantId, engine: &Engine);
+    /// A tenant is served by another process from now on; who shows it here must let go.
+    fn left(&mut self, _tenant: &TenantId) {}
     /// Commits fail, and why; `None` once they go through again.
     fn trouble(&mut self, _why: Option<&str>) {}
 }

@@ -1,14 +1,14 @@
 //! The run loop of the engines' owner.
 
-use super::handle::{Handle, Mail};
+use super::handle::{Handle, Mail, Move, Served};
 use super::meter::Meter;
 use super::tenant::{self, Tenant};
 use super::turn::{RETRIES_MAX, opening, save_snapshot};
 use super::{Observer, Request};
-use crate::journal::{self, Store};
+use crate::journal::{self, Lease, Shard, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tieline_model::command::Open;
 use tieline_model::policy::TenantPolicy;
 use tieline_model::{
@@ -60,8 +60,12 @@ pub struct Drive {
     /// Commits fail, and the observer has been told.
     pub(super) failing: bool,
     pub(super) meter: Meter,
+    pub(super) served: Arc<Served>,
     mail: mpsc::Receiver<Mail>,
+    moves: mpsc::Receiver<Move>,
     heartbeat_at: Timestamp,
+    /// When stale engines are tried again.
+    mend_at: Instant,
 }
 
 impl Drive {
@@ -78,6 +82,8 @@ impl Drive {
         mut seed: impl FnMut() -> u64,
     ) -> Result<(Self, Handle), Error> {
         let (sender, mail) = mpsc::channel(MAILBOX_MAX);
+        let (mover, moves) = mpsc::channel(1);
+        let served = Served::new();
         let heartbeat_at = clock.now();
         let mut drive = Self {
             store,
@@ -87,23 +93,31 @@ impl Drive {
             troubled: false,
             failing: false,
             meter: Meter::default(),
+            served: served.clone(),
             mail,
+            moves,
             heartbeat_at,
+            mend_at: Instant::now(),
         };
         for (id, its) in tenants {
-            drive.open_tenant(&id, its.into(), seed()).await?;
+            drive.open_tenant(&id, None, its.into(), seed()).await?;
         }
-        let heads = drive.tenants.iter().map(|(id, t)| (id.clone(), t.head.subscribe())).collect();
         let meter = drive.meter.clone();
-        Ok((drive, Handle { mail: sender, heads: Arc::new(heads), meter }))
+        Ok((drive, Handle { mail: sender, moves: mover, served, meter }))
     }
 
-    async fn open_tenant(&mut self, id: &TenantId, its: InForce, seed: u64) -> Result<(), Error> {
-        let opened = self.store.open(id).await?;
+    async fn open_tenant(
+        &mut self,
+        id: &TenantId,
+        leased: Option<Arc<dyn Store>>,
+        its: InForce,
+        seed: u64,
+    ) -> Result<(), Error> {
+        let opened = leased.as_ref().unwrap_or(&self.store).open(id).await?;
         let (engine, snapshot_at) = tenant::load(self.store.as_ref(), id, opened.snapshot).await?;
         self.clock.not_before(engine.now().max(opened.alive_at.unwrap_or_default()));
         let loaded = engine.seq();
-        self.tenants.insert(id.clone(), Tenant::new(engine, opened.epoch, snapshot_at));
+        self.tenants.insert(id.clone(), Tenant::new(engine, opened.epoch, snapshot_at, leased));
         let mut tries = 0;
         loop {
             self.first_rows(id, loaded, opened.alive_at, seed)?;
@@ -125,9 +139,50 @@ impl Drive {
             self.daemon_wish(id, Wish::BeginDay { day }).await?;
         }
         if let Some(tenant) = self.tenants.get(id) {
+            self.served.begin(id, tenant.head.subscribe());
             self.observer.reloaded(id, &tenant.engine);
         }
         Ok(())
+    }
+
+    /// A tenant comes or a shard goes.
+    async fn carry_out(&mut self, moving: Move) -> Result<(), Stopped> {
+        match moving {
+            Move::Take { lease, tenant, its, seed, answer } => {
+                let taken = self.take(lease, &tenant, *its, seed).await;
+                if let Err(error) = &taken {
+                    tracing::warn!(%tenant, %error, "it could not be taken over");
+                    self.lose(&tenant);
+                }
+                // The keeper may be gone: then the process is about to end.
+                let _ = answer.send(taken);
+            }
+            Move::Leave { shard, answer } => {
+                let now = self.clock.now();
+                for id in self.of(shard) {
+                    if let Some(tenant) = self.tenants.get_mut(&id).filter(|t| !t.stale) {
+                        beat(self.store.as_ref(), &id, tenant, now).await;
+                        save_snapshot(self.store.as_ref(), &id, tenant).await;
+                    }
+                    self.lose(&id);
+                }
+                let _ = answer.send(());
+            }
+            Move::Lose { shard } => self.of(shard).iter().for_each(|id| self.lose(id)),
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, lease: Lease, id: &TenantId, its: InForce, seed: u64) -> Result<(), Error> {
+        if self.tenants.contains_key(id) {
+            return Ok(());
+        }
+        let leased = self.store.under(lease).unwrap_or_else(|| self.store.clone());
+        self.open_tenant(id, Some(leased), its, seed).await
+    }
+
+    fn of(&self, shard: Shard) -> Vec<TenantId> {
+        self.tenants.keys().filter(|id| Shard::of(id) == shard).cloned().collect()
     }
 
     /// What stands first in this process's part of the journal, unless a commit of unknown outcome has kept it: the
@@ -178,12 +233,17 @@ impl Drive {
             let first = tokio::select! {
                 biased;
                 () = &mut stop => break,
+                Some(moving) = self.moves.recv() => {
+                    self.carry_out(moving).await?;
+                    continue;
+                }
                 mail = self.mail.recv() => match mail {
                     Some(mail) => Some(mail),
                     None => break,
                 },
                 () = tokio::time::sleep(nap) => None,
             };
+            self.mend().await?;
             let batch = self.batch(first);
             self.turn(batch).await?;
             if self.clock.now().0 - self.heartbeat_at.0 >= HEARTBEAT_MS {
@@ -191,6 +251,7 @@ impl Drive {
             }
         }
         self.mail.close();
+        self.moves.close();
         loop {
             let batch = self.batch(None);
             if batch.is_empty() {
@@ -200,8 +261,22 @@ impl Drive {
         }
         // To the millisecond, so that a stop in order gives running timers nothing on top.
         self.heartbeat().await;
-        for (id, tenant) in &mut self.tenants {
+        for (id, tenant) in self.tenants.iter_mut().filter(|(_, t)| !t.stale) {
             save_snapshot(self.store.as_ref(), id, tenant).await;
+        }
+        Ok(())
+    }
+
+    /// Tries again to make stale engines anew.
+    async fn mend(&mut self) -> Result<(), Stopped> {
+        let stale = self.tenants.iter().filter(|(_, t)| t.stale);
+        let stale: Vec<TenantId> = stale.map(|(id, _)| id.clone()).collect();
+        if stale.is_empty() || Instant::now() < self.mend_at {
+            return Ok(());
+        }
+        self.mend_at = Instant::now() + TROUBLE_PAUSE;
+        for id in stale {
+            self.reload_one(&id).await?;
         }
         Ok(())
     }
@@ -222,6 +297,9 @@ impl Drive {
             return TROUBLE_PAUSE;
         }
         let clock = self.clock.now();
+        if self.tenants.values().any(|t| t.stale) {
+            return TROUBLE_PAUSE;
+        }
         let next =
             self.tenants.values().filter_map(|t| Some(t.engine.next_deadline()?.0.since(t.now(clock)))).min();
         next.map_or(Duration::from_secs(3_600), |left| Duration::from_millis(left.0).min(SLICE))
@@ -231,13 +309,17 @@ impl Drive {
     async fn heartbeat(&mut self) {
         let now = self.clock.now();
         self.heartbeat_at = now;
-        for (id, tenant) in &self.tenants {
-            if tenant.engine.next_deadline().is_some()
-                && let Err(error) = self.store.heartbeat(id, tenant.epoch, tenant.now(now)).await
-            {
-                tracing::warn!(tenant = %id, %error, "heartbeat not kept");
-            }
+        for (id, tenant) in self.tenants.iter().filter(|(_, t)| !t.stale) {
+            beat(self.store.as_ref(), id, tenant, now).await;
         }
+    }
+}
+
+async fn beat(store: &dyn Store, id: &TenantId, tenant: &Tenant, clock: Timestamp) {
+    if tenant.engine.next_deadline().is_some()
+        && let Err(error) = store.heartbeat(id, tenant.epoch, tenant.now(clock)).await
+    {
+        tracing::warn!(tenant = %id, %error, "heartbeat not kept");
     }
 }
 

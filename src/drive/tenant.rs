@@ -2,6 +2,7 @@
 
 use crate::journal::{self, Batch, Epoch, Recorded, Remembered, Snapshot, Store};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tieline_engine::Engine;
 use tieline_model::{CommandId, Event, Seq, Timestamp};
 use tokio::sync::watch;
@@ -24,13 +25,22 @@ pub(super) struct Tenant {
     pub(super) snapshot_at: Seq,
     /// Nothing is handed out any more: the process is about to end (F3).
     pub(super) draining: bool,
+    /// The store under the lease this tenant is held by; `None` where this process has the journal to itself.
+    pub(super) leased: Option<Arc<dyn Store>>,
+    /// Its state was thrown away and could not be made anew yet; nothing is decided or shown until it is.
+    pub(super) stale: bool,
 }
 
 impl Tenant {
-    pub(super) fn new(engine: Engine, epoch: Epoch, snapshot_at: Seq) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        epoch: Epoch,
+        snapshot_at: Seq,
+        leased: Option<Arc<dyn Store>>,
+    ) -> Self {
         let head = watch::Sender::new(engine.seq());
         let (batch, fresh) = (Batch::default(), BTreeMap::new());
-        Self { engine, epoch, head, batch, fresh, snapshot_at, draining: false }
+        Self { engine, epoch, head, batch, fresh, snapshot_at, draining: false, leased, stale: false }
     }
 
     /// Journal time: never goes back (DESIGN.md section 3).

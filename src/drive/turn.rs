@@ -1,6 +1,6 @@
 //! One turn: a batch of mail, one commit, then the answers.
 
-use super::handle::{Mail, no_tenant};
+use super::handle::{Mail, between};
 use super::run::{Drive, Stopped};
 use super::tenant::{self, Tenant};
 use super::{Done, Request, digest, trace};
@@ -77,6 +77,12 @@ impl Drive {
                     self.reload().await?;
                     submits = pending.into_iter().map(|p| (p.request, p.answer)).collect();
                 }
+                // Another process has it now; what the others decided was in the same commit, and is decided again.
+                Err(Error::Fenced(lost)) if self.tenants.get(&lost).is_some_and(|t| t.leased.is_some()) => {
+                    self.lose(&lost);
+                    self.reload().await?;
+                    submits = pending.into_iter().map(|p| (p.request, p.answer)).collect();
+                }
                 Err(error) => {
                     self.refuse(pending, error).await?;
                     break;
@@ -84,7 +90,7 @@ impl Drive {
             }
         }
         for (tenant, look) in looks {
-            look(self.tenants.get(&tenant).map(|t| &t.engine));
+            look(self.tenants.get(&tenant).filter(|t| !t.stale).map(|t| &t.engine));
         }
         Ok(())
     }
@@ -94,7 +100,7 @@ impl Drive {
         let caller = digest::caller(&command.by);
         let digest = digest::of(request);
         let key = (caller, command.id.clone());
-        let tenant = self.tenants.get_mut(&request.tenant).ok_or_else(no_tenant)?;
+        let tenant = self.tenants.get_mut(&request.tenant).filter(|t| !t.stale).ok_or_else(between)?;
         let before = match tenant.fresh.get(&key) {
             Some((digest, seq)) => Some((*digest, *seq)),
             None => {
@@ -140,7 +146,7 @@ impl Drive {
     /// Deadlines of tenants that got no mail.
     fn everything_due(&mut self) {
         let clock = self.clock.now();
-        for tenant in self.tenants.values_mut() {
+        for tenant in self.tenants.values_mut().filter(|t| !t.stale) {
             let now = tenant.now(clock);
             tenant.follow_up(now);
         }
@@ -208,7 +214,7 @@ impl Drive {
         }
         match error {
             Error::Fenced(_) | Error::Fatal(_) | Error::Unreadable(_) => Err(Stopped(error)),
-            Error::Full | Error::Refused(_) | Error::Unknown(_) => {
+            Error::Full | Error::Refused(_) | Error::Unknown(_) | Error::Unreachable(_) => {
                 self.reload().await?;
                 self.troubled = true;
                 Ok(())
@@ -218,16 +224,61 @@ impl Drive {
 
     /// Makes the engines of all tenants anew from the journal.
     pub(super) async fn reload(&mut self) -> Result<(), Stopped> {
-        for (id, tenant) in &mut self.tenants {
-            let (engine, snapshot_at) = tenant::load(self.store.as_ref(), id, None).await.map_err(Stopped)?;
-            tenant.engine = engine;
-            tenant.snapshot_at = snapshot_at;
-            tenant.batch = Batch::default();
-            tenant.fresh.clear();
-            tenant.head.send_replace(tenant.engine.seq());
-            self.observer.reloaded(id, &tenant.engine);
+        let all: Vec<TenantId> = self.tenants.keys().cloned().collect();
+        for id in all {
+            self.reload_one(&id).await?;
         }
         Ok(())
+    }
+
+    /// Makes one engine anew. Where the database is away it stays stale, to be tried again; where another process
+    /// has the tenant, it is let go.
+    pub(super) async fn reload_one(&mut self, id: &TenantId) -> Result<(), Stopped> {
+        let Some(tenant) = self.tenants.get_mut(id) else { return Ok(()) };
+        tenant.batch = Batch::default();
+        tenant.fresh.clear();
+        tenant.stale = true;
+        let loaded = match &tenant.leased {
+            // Opening waits for a commit of our own that may still be under way over there.
+            Some(leased) => match leased.open(id).await {
+                Ok(opened) => tenant::load(self.store.as_ref(), id, opened.snapshot)
+                    .await
+                    .map(|(engine, snapshot_at)| (engine, snapshot_at, opened.epoch)),
+                Err(error) => Err(error),
+            },
+            None => tenant::load(self.store.as_ref(), id, None)
+                .await
+                .map(|(engine, snapshot_at)| (engine, snapshot_at, tenant.epoch)),
+        };
+        match loaded {
+            Ok((engine, snapshot_at, epoch)) => {
+                tenant.engine = engine;
+                tenant.snapshot_at = snapshot_at;
+                tenant.epoch = epoch;
+                tenant.stale = false;
+                tenant.head.send_replace(tenant.engine.seq());
+                self.observer.reloaded(id, &tenant.engine);
+                Ok(())
+            }
+            Err(Error::Fenced(_)) if tenant.leased.is_some() => {
+                self.lose(id);
+                Ok(())
+            }
+            Err(Error::Unreachable(text)) => {
+                tracing::warn!(tenant = %id, %text, "its state cannot be read; trying again");
+                Ok(())
+            }
+            Err(error) => Err(Stopped(error)),
+        }
+    }
+
+    /// Lets go of a tenant that another process has.
+    pub(super) fn lose(&mut self, id: &TenantId) {
+        if self.tenants.remove(id).is_some() {
+            tracing::warn!(tenant = %id, "it is served by another process now");
+            self.served.end(id);
+            self.observer.left(id);
+        }
     }
 }
 
@@ -244,7 +295,12 @@ fn finish(verdict: Verdict, rows: &[Recorded]) -> Done {
 fn unavailable(error: &Error) -> Refusal {
     let message = match error {
         Error::Unknown(_) => format!("{error}; send it again under the same id, and it counts once"),
-        Error::Fenced(_) | Error::Full | Error::Fatal(_) | Error::Refused(_) | Error::Unreadable(_) => {
+        Error::Fenced(_)
+        | Error::Full
+        | Error::Fatal(_)
+        | Error::Refused(_)
+        | Error::Unreachable(_)
+        | Error::Unreadable(_) => {
             format!("the journal takes no commits now ({error}); nothing was changed, try again in a moment")
         }
     };

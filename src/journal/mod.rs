@@ -6,6 +6,7 @@
 //! holds both to it. What every store shares: `codec` (events to rows and back), `sealed` (content at rest).
 
 mod codec;
+mod lease;
 mod memory;
 mod sealed;
 mod sqlite;
@@ -14,12 +15,14 @@ mod suite;
 #[cfg(test)]
 mod twins;
 
+pub use lease::{Holder, Lease, Leases, Part, Picture, Replica, SHARDS, Shard};
 pub use memory::{Fault, Faults, MemoryStore, Op};
 pub use sealed::MasterKey;
 pub use sqlite::Sqlite;
 
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tieline_model::content::Content;
 use tieline_model::{
     CommandId, ConnectionId, ContentId, ConversationId, Event, InteractionId, Seq, TenantId, Timestamp,
@@ -43,6 +46,9 @@ pub enum Error {
     /// Nothing of the batch was kept.
     #[error("the journal refused: {0}")]
     Refused(String),
+    /// The database cannot be reached at present. Nothing of the batch was kept; it may work in a moment.
+    #[error("the journal's database cannot be reached: {0}")]
+    Unreachable(String),
     /// A row cannot be read: a newer version wrote it, or it is damaged.
     #[error("the journal cannot be read: {0}")]
     Unreadable(String),
@@ -231,7 +237,15 @@ impl Reader {
 /// Where the journal is kept. SQLite in one process, PostgreSQL for several machines, memory in the simulator.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Takes a tenant over: raises its epoch (that fences every older owner), then reads where it stands.
+    /// The same store as the holder of a lease has it: opening a tenant of the shard ([`Part::Engines`]) or writing
+    /// to its delivery table ([`Part::Dispatch`]) is [`Error::Fenced`] once the lease is another's. `None` where one
+    /// process has the store to itself and no lease is needed.
+    fn under(&self, _lease: Lease) -> Option<Arc<dyn Store>> {
+        None
+    }
+
+    /// Takes a tenant over: raises its epoch (that fences every older owner, and waits for a commit of theirs that is
+    /// under way), then reads where it stands. Whoever does not know what came of a commit of its own opens again.
     async fn open(&self, tenant: &TenantId) -> Result<Opened, Error>;
 
     /// Appends. All of it or nothing; durable when it returns. Refuses a batch whose epoch is not the newest
