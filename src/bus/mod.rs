@@ -146,13 +146,10 @@ impl Running {
         self.shared.counters.read()
     }
 
-    /// What tells a connection's dispatcher how far to read the journal for logs. `None` for a tenant that this
-    /// process does not own.
+    /// What gives dispatchers their feeds.
     #[must_use]
-    pub fn log_wanted(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Feed> {
-        let head = self.shared.wiring.engines.head(tenant)?;
-        let wanted = self.shared.wanted.subscribe(&(tenant.clone(), connection.clone()));
-        Some(Feed::new(wanted, head, self.shared.pulse.subscribe()))
+    pub fn feeds(&self) -> Feeds {
+        Feeds(self.shared.clone())
     }
 
     /// Stops taking messages, settles what is in hand, publishes what is committed, and closes. Takes at most about
@@ -165,6 +162,21 @@ impl Running {
         {
             tracing::error!("the bus ended in a panic; what it had in hand is done after the next start");
         }
+    }
+}
+
+/// Gives dispatchers their feeds, as long as the bus runs and after.
+#[derive(Clone)]
+pub struct Feeds(Arc<Shared>);
+
+impl Feeds {
+    /// What tells a connection's dispatcher how far to read the journal for logs. `None` for a tenant that this
+    /// process does not own.
+    #[must_use]
+    pub fn log_wanted(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Feed> {
+        let head = self.0.wiring.engines.head(tenant)?;
+        let wanted = self.0.wanted.subscribe(&(tenant.clone(), connection.clone()));
+        Some(Feed::new(wanted, head, self.0.pulse.subscribe()))
     }
 }
 

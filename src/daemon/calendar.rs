@@ -16,9 +16,13 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 /// Keeps the calendars until it is dropped. The engines know today already, and take a day twice without harm.
 pub(super) async fn keep(live: Arc<Live>, engines: Handle, clock: Arc<dyn Clock>) {
     let mut days: BTreeMap<TenantId, String> = BTreeMap::new();
+    let mut owned = engines.owned();
     loop {
         let mut pause = Duration::from_millis(SLICE_MS);
-        for (id, tenant) in live.tenants().iter() {
+        let here = owned.borrow_and_update().clone();
+        // Whoever takes a tenant over begins its day itself.
+        days.retain(|id, _| here.contains(id));
+        for (id, tenant) in live.tenants().iter().filter(|(id, _)| here.contains(*id)) {
             let now = clock.now();
             let (day, next) = tenant.day(now);
             pause = pause.min(Duration::from_millis(next.since(now).0.max(1)));

@@ -2,13 +2,14 @@
 //! and is gone within a bound. What a step does not finish in its time is left: everything that was acknowledged is in
 //! the journal and goes on after the next start.
 
+use super::crew::Crew;
 use crate::bus;
 use crate::drive::{Handle, Stopped};
 use anyhow::Context;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ const OFFERS_BY: u32 = 20;
 const LOGS_BY: u32 = 60;
 const BUS_BY: u32 = 80;
 const CONNECTIONS_BY: u32 = 90;
+const SHARDS_BY: u32 = 95;
 const ENGINES_BY: u32 = 100;
 
 /// The parts of a daemon at work.
@@ -28,8 +30,10 @@ pub(super) struct Parts {
     pub(super) edge: JoinHandle<()>,
     pub(super) edge_drain: CancellationToken,
     pub(super) edge_close: CancellationToken,
-    pub(super) lanes: JoinSet<()>,
-    pub(super) lanes_stop: CancellationToken,
+    pub(super) crew: Crew,
+    /// Keeps this process's leases, where the journal is shared.
+    pub(super) keeper: Option<JoinHandle<()>>,
+    pub(super) keeper_stop: CancellationToken,
     pub(super) bus: bus::Running,
 }
 
@@ -75,7 +79,7 @@ impl Parts {
             "stopping: offers go back, what is in flight is finished"
         );
         self.edge_drain.cancel();
-        self.lanes_stop.cancel();
+        self.crew.wind_down();
         match timeout_at(by(OFFERS_BY), self.handle.drain()).await {
             Ok(Ok(())) => {}
             Ok(Err(refusal)) => {
@@ -83,13 +87,16 @@ impl Parts {
             }
             Err(_) => tracing::warn!("offers were not taken back in time; they go on after the next start"),
         }
-        let logs = async { while self.lanes.join_next().await.is_some() {} };
-        in_time("logs under way", by(LOGS_BY), logs).await;
-        self.lanes.abort_all();
+        in_time("logs under way", by(LOGS_BY), self.crew.finished()).await;
         in_time("messages to the broker", by(BUS_BY), self.bus.shutdown()).await;
         self.edge_close.cancel();
         if !self.edge.is_finished() {
             in_time("open connections", by(CONNECTIONS_BY), &mut self.edge).await;
+        }
+        // Each shard goes with a snapshot, and whoever takes it over finds everything published and nothing half sent.
+        self.keeper_stop.cancel();
+        if let Some(keeper) = self.keeper {
+            in_time("shards given back", by(SHARDS_BY), keeper).await;
         }
         drop(self.engines_stop);
         if !self.engines.is_finished() {

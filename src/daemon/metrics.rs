@@ -1,6 +1,6 @@
 //! What is measured, under the names that docs/metrics.md lists: engines, commits, CRM connections, bus.
 
-use super::measured::Operations;
+use super::crew::Crew;
 use crate::bus::{Meter, State};
 use crate::dispatch::{Counts, Lane};
 use crate::drive;
@@ -39,8 +39,9 @@ fn whole(n: impl TryInto<i64>) -> i64 {
 }
 
 /// Metrics of CRM connections.
-pub(super) fn of_lanes(lanes: Vec<Arc<Lane>>, operations: Operations) -> Source {
+pub(super) fn of_lanes(crew: Crew) -> Source {
     Box::new(move |registry| {
+        let lanes = crew.lanes();
         for (name, help, read) in LANE {
             let family = Family::<Labels, Counter>::default();
             for lane in &lanes {
@@ -62,7 +63,7 @@ pub(super) fn of_lanes(lanes: Vec<Arc<Lane>>, operations: Operations) -> Source 
             "0 while nothing is sent to the CRM: down, limiting, refusing us",
             up,
         );
-        operations.register(registry);
+        crew.operations().register(registry);
         Box::pin(std::future::ready(()))
     })
 }
@@ -96,9 +97,9 @@ pub(super) fn of_bus(meter: Meter) -> Source {
 }
 
 /// How many logs wait for each CRM, and how many somebody has to look at.
-pub(super) fn of_deliveries(store: Arc<dyn Store>, lanes: Vec<Arc<Lane>>) -> Source {
+pub(super) fn of_deliveries(store: Arc<dyn Store>, crew: Crew) -> Source {
     Box::new(move |registry| {
-        let (store, lanes) = (store.clone(), lanes.clone());
+        let (store, lanes) = (store.clone(), crew.lanes());
         Box::pin(async move {
             let (waiting, dead) = (Gauges::default(), Gauges::default());
             let mut known = BTreeMap::new();

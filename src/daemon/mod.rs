@@ -6,6 +6,7 @@ mod calendar;
 pub mod cli;
 pub mod clock;
 mod connectors;
+mod crew;
 mod demo;
 mod doctor;
 mod drain;
@@ -21,12 +22,13 @@ mod telemetry;
 
 use crate::auth::Auth;
 use crate::bus::{self, Seal};
-use crate::dispatch::{self, Lane, Pop, Pops, Shown};
-use crate::drive::{Drive, InForce, Observer};
+use crate::dispatch::{Pop, Pops, Shown};
+use crate::drive::{Drive, InForce, Keeper, Observer};
 use crate::http::{self, Edge, Hub, Readiness, Source};
-use crate::journal::{MasterKey, NewContent, Recorded, Sqlite, Store};
+use crate::journal::{Leases, MasterKey, NewContent, Part, Recorded, Replica, Sqlite, Store};
 use crate::settings::{self, Live, Settings, Tenant};
 use anyhow::Context;
+use crew::Crew;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tieline_engine::Engine;
@@ -54,12 +56,14 @@ pub async fn run(
     install_crypto();
     let settings = Arc::new(settings);
     let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::start());
-    let store = open_journal(&settings).await?;
+    let Journal { store, leases } = open_journal(&settings).await?;
     let hub = Hub::new(store.clone());
     let readiness = Readiness::default();
     let observer = Box::new(Watch { hub: hub.observer(), readiness: readiness.clone() });
     let now = clock.now();
-    let tenants = settings.tenants.iter().map(|(id, tenant)| (id.clone(), in_force(tenant, now))).collect();
+    // Where the journal is shared, tenants come with their leases.
+    let from_the_start = settings.tenants.iter().filter(|_| leases.is_none());
+    let tenants = from_the_start.map(|(id, tenant)| (id.clone(), in_force(tenant, now))).collect();
     let (drive, handle) = Drive::open(store.clone(), clock.clone(), observer, tenants, rand::random).await?;
     let key = settings::read_or_make_key(&settings.auth.key_file)?;
     let auth = Arc::new(Auth::new(&settings, &key, clock.clone())?);
@@ -69,15 +73,15 @@ pub async fn run(
 
     let intake = bus::Intake::new(countries(&core.settings));
     let bus = start_bus(&core, intake.clone(), &key);
-    let operations = measured::Operations::default();
-    let lanes = lanes(&core, &operations)?;
+    connectors::check(&core.settings, &core.clock).context(exit::WrongSettings)?;
+    let crew = Crew::new(&core, Arc::new(ToPanels(core.hub.clone())), bus.feeds());
     let metrics = vec![
         metrics::of_engines(core.handle.clone(), core.clock.clone()),
-        metrics::of_lanes(lanes.clone(), operations),
-        metrics::of_deliveries(core.store.clone(), lanes.clone()),
+        metrics::of_lanes(crew.clone()),
+        metrics::of_deliveries(core.store.clone(), crew.clone()),
         metrics::of_bus(bus.meter()),
     ];
-    let impaired = impaired(bus.meter(), lanes.clone());
+    let impaired = impaired(bus.meter(), crew.clone());
     let edge = edge(&core, intake, reload.clone(), metrics, impaired).await?;
     say_where(&edge)?;
 
@@ -86,8 +90,9 @@ pub async fn run(
     let drain_within = core.settings.daemon.drain_within.std();
     let living = notify::live(core.handle.clone(), core.readiness.clone(), bus.meter());
     let mut at_hand = JoinSet::new();
+    let keeper = leases.map(|leases| keeper(&core, leases, crew.clone()));
     at_hand.spawn(calendar::keep(core.live, core.handle.clone(), core.clock));
-    let mut parts = start(core.handle, drive, edge, lanes, bus)?;
+    let mut parts = start(core.handle, drive, edge, crew, keeper, bus)?;
     at_hand.spawn(reload::on(hangup, reload));
     at_hand.spawn(living);
     let outcome = tokio::select! {
@@ -108,19 +113,20 @@ fn start(
     handle: crate::drive::Handle,
     drive: Drive,
     edge: Edge,
-    lanes: Vec<Arc<Lane>>,
+    crew: Crew,
+    keeper: Option<Keeper>,
     bus: bus::Running,
 ) -> anyhow::Result<drain::Parts> {
-    let (lanes_stop, mut at_work) = (CancellationToken::new(), JoinSet::new());
-    for lane in lanes {
-        let feed = bus.log_wanted(lane.tenant(), &lane.info().id).context("a tenant without an engine")?;
-        at_work.spawn(lane.run(feed, lanes_stop.clone()));
+    if keeper.is_none() {
+        crew.start_all()?;
     }
     let (engines_stop, engines_stopped) = tokio::sync::oneshot::channel::<()>();
     let engines = tokio::spawn(drive.run(async {
         // A dropped sender stops it too.
         let _ = engines_stopped.await;
     }));
+    let keeper_stop = CancellationToken::new();
+    let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(keeper_stop.clone())));
     let (edge_drain, edge_close) = (CancellationToken::new(), CancellationToken::new());
     let edge = tokio::spawn(edge.run(edge_drain.clone(), edge_close.clone()));
     Ok(drain::Parts {
@@ -130,10 +136,24 @@ fn start(
         edge,
         edge_drain,
         edge_close,
-        lanes: at_work,
-        lanes_stop,
+        crew,
+        keeper,
+        keeper_stop,
         bus,
     })
+}
+
+/// Keeps this process's share of the tenants.
+fn keeper(core: &Core, leases: Arc<dyn Leases>, crew: Crew) -> Keeper {
+    let (live, clock) = (core.live.clone(), core.clock.clone());
+    Keeper {
+        leases,
+        me: Replica { id: uuid::Uuid::now_v7(), address: None, holds: vec![Part::Engines, Part::Dispatch] },
+        engines: core.handle.clone(),
+        crew: Arc::new(crew),
+        tenants: core.settings.tenants.keys().cloned().collect(),
+        settings: Arc::new(move |id| Some(in_force(live.tenants().get(id)?, clock.now()))),
+    }
 }
 
 /// What the rooms are wired from.
@@ -202,7 +222,13 @@ async fn edge(
     Ok(edge.await?)
 }
 
-async fn open_journal(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+/// The journal, and where its leases are kept if others share it.
+struct Journal {
+    store: Arc<dyn Store>,
+    leases: Option<Arc<dyn Leases>>,
+}
+
+async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
     let path = &settings.journal.path;
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
@@ -211,7 +237,7 @@ async fn open_journal(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     let key = MasterKey::load_or_create(&settings.journal.key_file)?;
     let store =
         Sqlite::open(path, key).await.with_context(|| format!("`journal.path` ({})", path.display()))?;
-    Ok(Arc::new(store))
+    Ok(Journal { store: Arc::new(store), leases: None })
 }
 
 fn countries(settings: &Settings) -> BTreeMap<TenantId, Option<tieline_connector_api::phone::Country>> {
@@ -228,37 +254,13 @@ fn connections(settings: &Settings) -> Vec<(TenantId, tieline_model::ConnectionI
     all.flat_map(|(id, tenant)| tenant.connections.keys().map(|c| (id.clone(), c.clone()))).collect()
 }
 
-fn lanes(core: &Core, operations: &measured::Operations) -> anyhow::Result<Vec<Arc<Lane>>> {
-    let pops: Arc<dyn Pops> = Arc::new(ToPanels(core.hub.clone()));
-    let mut lanes = Vec::new();
-    for (tenant_id, tenant) in &core.settings.tenants {
-        for info in tenant.policy().connections {
-            let Some(connection) = tenant.connections.get(&info.id) else { continue };
-            let connector =
-                connectors::build(&info.id, connection, tenant, &core.clock).context(exit::WrongSettings)?;
-            lanes.push(Lane::new(dispatch::Parts {
-                tenant: tenant_id.clone(),
-                connector: operations.watch(tenant_id, &info.id, connector),
-                info,
-                own_numbers: tenant.own_numbers.clone(),
-                store: core.store.clone(),
-                drive: core.handle.clone(),
-                pops: pops.clone(),
-                clock: core.clock.clone(),
-                settings: core.settings.dispatch.with(connection),
-                chance: Arc::new(rand::random::<f64>),
-            }));
-        }
-    }
-    Ok(lanes)
-}
-
 /// What is impaired while chats go on: a bus on which no messages move, a CRM to which nothing is sent.
-fn impaired(meter: bus::Meter, lanes: Vec<Arc<Lane>>) -> http::Impaired {
+fn impaired(meter: bus::Meter, crew: Crew) -> http::Impaired {
     Box::new(move || {
         let health = meter.health();
         let unknown = || "no messages move yet".to_owned();
         let bus = (!health.moves()).then(|| ("bus".to_owned(), health.problem.unwrap_or_else(unknown)));
+        let lanes = crew.lanes();
         let crms = lanes.iter().filter_map(|lane| {
             Some((format!("connection {}/{}", lane.tenant(), lane.info().id), lane.trouble()?))
         });
@@ -289,6 +291,9 @@ impl Observer for Watch {
     }
     fn reloaded(&mut self, tenant: &TenantId, engine: &Engine) {
         self.hub.reloaded(tenant, engine);
+    }
+    fn left(&mut self, tenant: &TenantId) {
+        self.hub.left(tenant);
     }
     fn trouble(&mut self, why: Option<&str>) {
         self.readiness.set("journal", why.map(str::to_owned));

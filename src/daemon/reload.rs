@@ -65,11 +65,15 @@ impl Reload {
         let in_force = self.live.tenants();
         let changes = Changes::between(&self.started, &in_force, wanted);
         let people = Auth::people(changes.tenants.iter().map(|(id, t)| (id, t.as_ref()))).map_err(wrong)?;
+        // An engine elsewhere gets its settings from the process that serves it, which is told to reload as well; one
+        // that comes here later is opened with what stands here then.
+        let here = self.engines.owned().borrow().clone();
         let changed: Vec<(&TenantId, &Tenant, &Tenant)> = changes
             .tenants
             .iter()
             .filter_map(|(id, new)| Some((id, in_force.get(id)?.as_ref(), new.as_ref())))
             .filter(|(_, old, new)| old != new)
+            .filter(|(id, _, _)| here.contains(*id))
             .collect();
         for (id, _, new) in &changed {
             self.would_take(id, new).await?;

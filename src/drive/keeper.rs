@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often it looks around: a crash is noticed within this.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Parts of a lease's time: it is renewed after this much of it.
 const RENEW_AFTER: f64 = 0.3;
 /// And let go after this much without a renewal, while there is still time for it.
@@ -151,8 +151,14 @@ impl Keeper {
         let rivals = picture.replicas.values().filter(|r| {
             r.holds.contains(&part) && (part == Part::Engines || !r.holds.contains(&Part::Engines))
         });
-        let share = all.len().div_ceil(rivals.count().max(1));
-        let free = all.iter().filter(|s| !picture.holders.contains_key(&(**s, part))).copied();
+        let rivals: Vec<_> = rivals.map(|r| r.id).collect();
+        let share = all.len().div_ceil(rivals.len().max(1));
+        let mut free: Vec<Shard> =
+            all.iter().filter(|s| !picture.holders.contains_key(&(**s, part))).copied().collect();
+        // Each begins elsewhere, so that two that look at the same moment do not reach for the same ones.
+        let rank = rivals.iter().position(|id| *id == self.me.id).unwrap_or(0);
+        let start = free.len() * rank / rivals.len().max(1);
+        free.rotate_left(start);
         let mine = here(part).filter(|shard| all.contains(shard));
         let mut wanted = BTreeSet::new();
         for shard in mine.chain(free) {

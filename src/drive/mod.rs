@@ -8,6 +8,8 @@ mod handle;
 mod keeper;
 mod measure;
 mod meter;
+#[cfg(test)]
+mod moves;
 mod run;
 mod tenant;
 #[cfg(test)]

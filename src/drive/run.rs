@@ -8,13 +8,14 @@ use super::{Observer, Request};
 use crate::journal::{self, Lease, Shard, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tieline_model::command::Open;
 use tieline_model::policy::TenantPolicy;
 use tieline_model::{
     Actor, Clock, Code, Command, CommandId, Refusal, ScheduleId, Seq, TenantId, Timestamp, Wish,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Commands that may wait to be decided; one more is refused as `busy`.
 const MAILBOX_MAX: usize = 1_000;

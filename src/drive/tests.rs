@@ -28,7 +28,7 @@ fn tenant() -> TenantId {
     TenantId::new("demo").unwrap()
 }
 
-fn policy() -> TenantPolicy {
+pub(super) fn policy() -> TenantPolicy {
     let queue = QueueId::new("support").unwrap();
     let agent = AgentPolicy {
         name: "Anna".into(),

@@ -16,7 +16,7 @@ mod suite;
 mod twins;
 
 pub use lease::{Holder, Lease, Leases, Part, Picture, Replica, SHARDS, Shard};
-pub use memory::{Fault, Faults, MemoryStore, Op};
+pub use memory::{Fault, Faults, MemoryLeases, MemoryStore, Op};
 pub use sealed::MasterKey;
 pub use sqlite::Sqlite;
 

@@ -87,6 +87,7 @@ fn kind<T: std::fmt::Debug>(done: &Result<T, Error>) -> String {
         Err(Error::Unknown(_)) => "unknown".into(),
         Err(Error::Fatal(_)) => "fatal".into(),
         Err(Error::Refused(_)) => "refused".into(),
+        Err(Error::Unreachable(_)) => "unreachable".into(),
         Err(Error::Unreadable(_)) => "unreadable".into(),
     }
 }

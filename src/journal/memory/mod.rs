@@ -1,6 +1,10 @@
 //! A journal in memory: what `Sqlite` promises, without a disk, a clock or chance. For the simulator and for unit
 //! tests. What is in it is durable by definition; a crash is dropping everything but a clone of it.
 
+mod leases;
+
+pub use leases::MemoryLeases;
+
 use super::{
     Backlog, Batch, Commit, Delivery, DeliveryState, Epoch, Error, Handle, NO_PROGRESS, NewContent, Opened,
     Reader, Recorded, Remembered, Snapshot, Store, Want, codec,
@@ -48,6 +52,8 @@ pub enum Fault {
     Refused,
     /// Nothing is kept; [`Error::Full`].
     Full,
+    /// Nothing is kept; [`Error::Unreachable`].
+    Unreachable,
     /// Nothing is kept; [`Error::Fatal`].
     Fatal,
     /// Nothing is kept; [`Error::Unknown`].
@@ -151,6 +157,7 @@ impl MemoryStore {
             Fault::None => write(&mut self.lock()),
             Fault::Refused => Err(Error::Refused(text())),
             Fault::Full => Err(Error::Full),
+            Fault::Unreachable => Err(Error::Unreachable(text())),
             Fault::Fatal => Err(Error::Fatal(text())),
             Fault::UnknownLost => Err(Error::Unknown(text())),
             Fault::UnknownKept => {
@@ -554,6 +561,7 @@ mod tests {
                 Fault::Refused => matches!(error, Error::Refused(_)),
                 Fault::Full => matches!(error, Error::Full),
                 Fault::Fatal => matches!(error, Error::Fatal(_)),
+                Fault::Unreachable => matches!(error, Error::Unreachable(_)),
                 Fault::UnknownLost | Fault::UnknownKept => matches!(error, Error::Unknown(_)),
             };
             assert!(fits, "{fault:?} gave {error}");
