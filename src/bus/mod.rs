@@ -146,6 +146,12 @@ impl Running {
         self.shared.counters.read()
     }
 
+    /// As [`Feeds::log_wanted`].
+    #[must_use]
+    pub fn log_wanted(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Feed> {
+        self.feeds().log_wanted(tenant, connection)
+    }
+
     /// What gives dispatchers their feeds.
     #[must_use]
     pub fn feeds(&self) -> Feeds {

@@ -220,7 +220,7 @@ impl Centre {
                 },
                 chance: Arc::new(|| 0.5),
             });
-            let feed = bus.feeds().log_wanted(&acme(), &lane.info().id).unwrap();
+            let feed = bus.log_wanted(&acme(), &lane.info().id).unwrap();
             tokio::spawn(lane.clone().run(feed, world.close.clone()));
             lanes.push(lane);
         }

@@ -322,7 +322,7 @@ impl Sim {
         });
         let lane = |(info, crm): (ConnectionInfo, &Arc<Crm>)| {
             let chance = self.chance.of(&format!("jitter {} {}", info.id, self.processes));
-            let feed = bus.feeds().log_wanted(&tenant(), &info.id).expect("the tenant is here");
+            let feed = bus.log_wanted(&tenant(), &info.id).expect("the tenant is here");
             let lane = Lane::new(Parts {
                 tenant: tenant(),
                 info,
