@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long logs that are under way may take when their shard goes to another process.
-const FINISH_WITHIN: Duration = Duration::from_secs(15);
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Lanes of one shard at work.
 struct Work {

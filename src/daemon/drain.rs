@@ -18,7 +18,6 @@ const OFFERS_BY: u32 = 20;
 const LOGS_BY: u32 = 60;
 const BUS_BY: u32 = 80;
 const CONNECTIONS_BY: u32 = 90;
-const SHARDS_BY: u32 = 95;
 const ENGINES_BY: u32 = 100;
 
 /// The parts of a daemon at work.
@@ -87,16 +86,16 @@ impl Parts {
             }
             Err(_) => tracing::warn!("offers were not taken back in time; they go on after the next start"),
         }
+        // Each shard goes with a snapshot as soon as nothing of it is half sent; somebody else serves it from then on.
+        self.keeper_stop.cancel();
+        if let Some(keeper) = self.keeper {
+            in_time("shards to give back", by(LOGS_BY), keeper).await;
+        }
         in_time("logs under way", by(LOGS_BY), self.crew.finished()).await;
         in_time("messages to the broker", by(BUS_BY), self.bus.shutdown()).await;
         self.edge_close.cancel();
         if !self.edge.is_finished() {
             in_time("open connections", by(CONNECTIONS_BY), &mut self.edge).await;
-        }
-        // Each shard goes with a snapshot, and whoever takes it over finds everything published and nothing half sent.
-        self.keeper_stop.cancel();
-        if let Some(keeper) = self.keeper {
-            in_time("shards given back", by(SHARDS_BY), keeper).await;
         }
         drop(self.engines_stop);
         if !self.engines.is_finished() {

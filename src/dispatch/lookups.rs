@@ -29,6 +29,8 @@ use tracing::Instrument as _;
 
 /// Journal rows read at a time.
 const PAGE: u32 = 256;
+/// Pause before the journal or an engine that is away is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What has been popped and what is being looked up.
 #[derive(Default)]
@@ -88,10 +90,13 @@ pub(super) async fn run(lane: Arc<Lane>, stop: CancellationToken) {
             });
         }
     };
-    let Ok((mut cursor, open)) =
-        lane.parts.drive.read(&tenant, |engine| (engine.seq(), open_now(engine))).await
-    else {
-        return;
+    let (mut cursor, open) = loop {
+        match lane.parts.drive.read(&tenant, |engine| (engine.seq(), open_now(engine))).await {
+            Ok(begin) => break begin,
+            // The journal is away for a moment; a tenant that has gone takes its head with it.
+            Err(_) if head.has_changed().is_ok() && !stop.is_cancelled() => tokio::time::sleep(AGAIN).await,
+            Err(_) => return,
+        }
     };
     open.into_iter().for_each(&start);
     loop {
@@ -106,7 +111,7 @@ pub(super) async fn run(lane: Arc<Lane>, stop: CancellationToken) {
             }
             Err(error) => {
                 tracing::error!(%tenant, %error, "the journal cannot be read for look-ups; trying again");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(AGAIN).await;
             }
         }
         if *head.borrow_and_update() > cursor {
