@@ -109,6 +109,19 @@ pub(super) async fn script(
     Ok(Json(steps(script.ok_or_else(none)?)))
 }
 
+/// `GET /api/v1/{tenant}/queues/{queue}/script`, with an agent's token: what the queue's agents go by.
+pub(super) async fn script_of_queue(
+    State(app): State<Shared>,
+    Path((tenant, queue)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<ScriptView>, Answer> {
+    let (_, its) = agent(&app, &headers, &tenant)?;
+    let queue = its.queues.iter().find(|(id, _)| id.as_str() == queue).map(|(_, queue)| queue);
+    let script = queue.and_then(|queue| its.scripts.get(queue.script.as_ref()?));
+    let none = || Refusal::new(Code::NotFound, "there is no queue of this id here that names a script");
+    Ok(Json(steps(script.ok_or_else(none)?)))
+}
+
 /// Whether answers fit the script of the queue (G3); where the queue names none, any do.
 pub(super) async fn check_answers(
     app: &Shared,

@@ -233,6 +233,7 @@ fn router(app: &Shared) -> Router {
         .route("/api/v1/{tenant}/templates/{id}/render", post(desk::render))
         .route("/api/v1/{tenant}/faq", get(desk::faq))
         .route("/api/v1/{tenant}/scripts/{id}", get(desk::script))
+        .route("/api/v1/{tenant}/queues/{queue}/script", get(desk::script_of_queue))
         .route_layer(draining.clone())
         .route("/panel/{tenant}/", get(pages::panel).post(pages::panel))
         .route("/panel/{tenant}", get(pages::add_slash))

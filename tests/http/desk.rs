@@ -137,7 +137,7 @@ async fn the_faq_answers_agents_of_the_centre_with_what_fits_best() {
     assert_eq!(get(&world, &long, &anna).await.1["code"], "too_long");
     assert_eq!(get(&world, "/api/v1/acme/faq?quest=x", &anna).await.1["field"], "query");
     let (_, customer) = world.start_chat("acme", "Grace").await;
-    for path in ["faq?q=a", "templates", "scripts/parcel"] {
+    for path in ["faq?q=a", "templates", "scripts/parcel", "queues/help/script"] {
         let path = format!("/api/v1/acme/{path}");
         assert_eq!(get(&world, &path, &customer).await.0, 401, "{path}");
         assert_eq!(get(&world, &path, &world.agent_token("other")).await.0, 404, "{path}");
@@ -157,6 +157,8 @@ async fn a_script_is_shown_and_what_is_filled_in_fits_it() {
     assert_eq!(script["steps"][0]["branches"][0], json!({ "field": "Broken", "is": "yes", "go": "what" }));
     assert_eq!(script["steps"][1]["fields"][0]["options"], json!(["Box", "Goods"]));
     assert_eq!(get(&world, "/api/v1/acme/scripts/theirs", &carl).await.0, 404);
+    assert_eq!(get(&world, "/api/v1/acme/queues/help/script", &carl).await.1, script, "found by its queue");
+    assert_eq!(get(&world, "/api/v1/acme/queues/nowhere/script", &carl).await.0, 404);
     let (mut panel, _) = panel_of(&world, "carl").await;
     is_available(&mut panel).await;
     let id = uuid::Uuid::new_v4();
