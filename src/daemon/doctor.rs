@@ -2,6 +2,7 @@
 
 use super::{clock::SystemClock, connectors, exit, health, install_crypto, machine};
 use crate::bus;
+use crate::http;
 use crate::journal::{MasterKey, Sqlite};
 use crate::settings::Settings;
 use anyhow::{Context, bail};
@@ -19,6 +20,7 @@ pub(super) async fn doctor(settings: &Settings) -> anyhow::Result<()> {
     let running = health::ask(settings).await.is_ok();
     let mut here = machine::findings(settings, running);
     here.extend(journal(settings, running).await);
+    here.extend(scanner(settings).await);
     let mut broken = tell("this machine", &here);
     if let Some(broker) = bus::check(&settings.bus, &connections(settings)).await {
         broken += tell("the broker", &[broker]);
@@ -57,6 +59,18 @@ async fn journal(settings: &Settings, running: bool) -> Option<Finding> {
             Finding { severity: Severity::Error, what, says }
         }
     })
+}
+
+/// Has clamd scan a few bytes, as it will files (B18).
+async fn scanner(settings: &Settings) -> Option<Finding> {
+    let (severity, says) = match http::scanner_works(&settings.scan).await {
+        Ok(scanned) => (Severity::Good, scanned.map(|()| "clamd scans".to_owned())?),
+        Err(why) if settings.scan.required => {
+            (Severity::Error, format!("{why}; files are refused meanwhile"))
+        }
+        Err(why) => (Severity::Warning, format!("{why}; files are taken unscanned")),
+    };
+    Some(Finding { severity, what: "scan.clamd".to_owned(), says })
 }
 
 fn connections(settings: &Settings) -> bus::Connections {

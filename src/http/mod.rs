@@ -39,6 +39,7 @@ pub use explain::explain;
 pub use health::{Impaired, Readiness, Source};
 pub use hub::Hub;
 pub use pops::{Pop, Shown};
+pub use scan::scanner_works;
 
 use crate::auth::{Auth, Network, Producer, Rate, Throttle};
 use crate::drive;

@@ -34,6 +34,14 @@ pub(super) async fn scan(settings: &Scan, bytes: &[u8]) -> Result<Option<Verdict
     read(&said.map_err(|error| format!("clamd cannot be asked: {error}"))?).map(Some)
 }
 
+/// Whether the scanner scans, for `tieline doctor`; `None` when none is set.
+///
+/// # Errors
+/// As uploads would meet it, in words.
+pub async fn scanner_works(settings: &Scan) -> Result<Option<()>, String> {
+    Ok(scan(settings, b"tieline doctor").await?.map(drop))
+}
+
 async fn ask(mut clamd: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> std::io::Result<String> {
     // clamd closes its side early when a file is too long for it; its answer says so and is worth reading.
     let sent = send(&mut clamd, bytes).await;

@@ -72,4 +72,6 @@ async fn the_doctor_says_what_a_crm_will_not_have_and_looks_through_a_journal_at
     daemon.stop().await;
     let (status, text) = said(centre.verb("doctor").await);
     assert!(status == 0 && text.contains("the journal is whole"), "{text}");
+    let (status, text) = said(centre.verb_under("doctor", &[("TIELINE__SCAN__CLAMD", "127.0.0.1:1")]).await);
+    assert!(status == 1 && text.contains("  ERROR   scan.clamd: clamd cannot be asked: "), "{text}");
 }
