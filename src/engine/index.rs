@@ -2,6 +2,7 @@
 //! Kept by `apply`, rebuilt from a snapshot, and compared with a linear scan by the reference model.
 
 use crate::state::{Agent, Chat, Engine, Stage};
+use crate::table::Table;
 use crate::timers::{Deadline, agent_waits};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,7 +84,7 @@ pub(crate) struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Index {
     /// Waiting chats and free agents, by queue.
-    pub lines: BTreeMap<QueueId, Line>,
+    pub lines: Table<QueueId, Line>,
     /// Queues in which somebody waits and somebody is free.
     pub ready: BTreeSet<QueueId>,
     /// Queues out of which a chat must overflow (A12).
@@ -274,7 +275,7 @@ impl Engine {
         let Some(queue) = chat.queue.clone() else { return };
         let (turn, needs) = (self.turn(chat), self.needs(chat));
         self.open_lane(&queue, &needs);
-        let line = self.index.lines.entry(queue.clone()).or_default();
+        let line = self.index.lines.or_default(&queue);
         line.waiting += 1;
         line.lanes.entry(needs).or_default().waiting.insert(turn);
         self.index.touched.queue(&queue);
@@ -296,7 +297,7 @@ impl Engine {
 
     /// Makes sure that a lane is there, with everybody who is free for it.
     pub(crate) fn open_lane(&mut self, queue: &QueueId, needs: &Needs) {
-        let line = self.index.lines.entry(queue.clone()).or_default();
+        let line = self.index.lines.or_default(queue);
         if line.lanes.contains_key(needs) {
             return;
         }
@@ -306,7 +307,8 @@ impl Engine {
         }
         let mut lane = Lane::default();
         let least_loaded = line.least_loaded();
-        for (id, agent) in self.agents.iter().filter(|(_, agent)| agent.standing.free_in.contains(queue)) {
+        let free = |(_, agent): &(&AgentId, &Agent)| agent.standing.free_in.contains(queue);
+        for (id, agent) in self.agents.unordered().filter(free) {
             if let Some(skill) = agent.rules.as_deref().and_then(|rules| proficiency(rules, needs)) {
                 lane.free.insert(rank(skill, least_loaded, &agent.standing, id));
             }
@@ -368,7 +370,7 @@ impl Engine {
     /// Counts a chat that has come under offer, or is about to come out again.
     fn count_offered(&mut self, id: InteractionId, comes: bool) {
         let Some(queue) = self.chats.get(&id).and_then(|chat| chat.queue.clone()) else { return };
-        let line = self.index.lines.entry(queue.clone()).or_default();
+        let line = self.index.lines.or_default(&queue);
         line.offered = if comes { line.offered + 1 } else { line.offered.saturating_sub(1) };
         self.index.touched.queue(&queue);
     }
@@ -387,20 +389,24 @@ impl Engine {
             chat.rules = line.and_then(|line| line.rules.clone());
             chat.due = None;
         }
-        for (id, agent) in &mut self.agents {
-            agent.rules = self.policy.agents.get(id).cloned().map(Arc::new);
-            agent.standing = Standing::default();
+        for agent in self.agents.values_mut() {
+            (agent.rules, agent.standing) = (None, Standing::default());
         }
-        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        for (id, policy) in &self.policy.agents {
+            if let Some(agent) = self.agents.get_mut(id) {
+                agent.rules = Some(Arc::new(policy.clone()));
+            }
+        }
+        let agents: Vec<AgentId> = self.agents.unordered().map(|(id, _)| id.clone()).collect();
         for id in agents {
             self.reindex_agent(&id);
         }
-        let chats: Vec<InteractionId> = self.chats.keys().copied().collect();
+        let chats: Vec<InteractionId> = self.chats.unordered().map(|(id, _)| *id).collect();
         for id in chats {
             self.chat_due(id);
             self.enter_index(id);
         }
-        let calls: Vec<InteractionId> = self.calls.keys().copied().collect();
+        let calls: Vec<InteractionId> = self.calls.unordered().map(|(id, _)| *id).collect();
         for id in calls {
             if let Some(call) = self.calls.get_mut(&id) {
                 call.due = None;

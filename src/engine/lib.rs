@@ -12,6 +12,7 @@ mod read;
 mod route;
 mod sound;
 mod state;
+mod table;
 mod timers;
 
 pub use state::{

@@ -53,12 +53,18 @@ impl Engine {
     /// One open chat.
     #[must_use]
     pub fn chat(&self, id: InteractionId) -> Option<&Chat> {
-        self.chats.get(&id).map(|chat| &**chat)
+        self.chats.get(&id)
     }
 
     /// All open chats.
     pub fn chats(&self) -> impl Iterator<Item = &Chat> {
-        self.chats.values().map(|chat| &**chat)
+        self.chats.values()
+    }
+
+    /// Chats under offer, in no order.
+    pub fn under_offer(&self) -> impl Iterator<Item = &Chat> {
+        let offered = |chat: &&Chat| matches!(chat.stage, Stage::Offered(_));
+        self.chats.unordered().map(|(_, chat)| chat).filter(offered)
     }
 
     /// One call that has not ended.

@@ -9,8 +9,8 @@ impl Engine {
     pub fn index_fault(&self) -> Option<String> {
         let mut anew = self.clone().restored();
         // Lanes and lines in which nobody waits may be kept or not; what they hold must be right all the same.
-        for (queue, line) in &self.index.lines {
-            anew.index.lines.entry(queue.clone()).or_default();
+        for (queue, line) in self.index.lines.iter() {
+            anew.index.lines.or_default(queue);
             for needs in line.lanes.keys() {
                 anew.open_lane(queue, needs);
             }
@@ -29,8 +29,8 @@ impl Engine {
         {
             return fault(&format!("line {queue}"), line, &should.lines.get(queue));
         }
-        if is.lines.len() != should.lines.len() {
-            return fault("lines", &is.lines.keys(), &should.lines.keys());
+        if is.lines != should.lines {
+            return fault("lines", &is.lines, &should.lines);
         }
         if (&is.ready, &is.unserved) != (&should.ready, &should.unserved) {
             return fault("queues", &(&is.ready, &is.unserved), &(&should.ready, &should.unserved));

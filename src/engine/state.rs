@@ -1,6 +1,7 @@
 //! What the machine remembers. Every state is an enum that carries its data.
 
 use crate::index::{Index, Standing};
+use crate::table::Table;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -34,20 +35,19 @@ pub struct Engine {
     pub(crate) seq: Seq,
     pub(crate) now: Timestamp,
     pub(crate) policy: TenantPolicy,
-    pub(crate) agents: BTreeMap<AgentId, Agent>,
-    /// Boxed, for chats are large and come and go.
-    pub(crate) chats: BTreeMap<InteractionId, Box<Chat>>,
-    pub(crate) calls: BTreeMap<InteractionId, Call>,
+    pub(crate) agents: Table<AgentId, Agent>,
+    pub(crate) chats: Table<InteractionId, Chat>,
+    pub(crate) calls: Table<InteractionId, Call>,
     pub(crate) call_ids: BTreeMap<CallId, InteractionId>,
     pub(crate) ended_calls: VecDeque<CallId>,
     /// What late facts of them need; nothing for those that were first heard of by their end.
     #[serde(default)]
     pub(crate) ended: BTreeMap<CallId, Option<EndedCall>>,
-    pub(crate) closed: BTreeMap<InteractionId, Closed>,
-    pub(crate) offers: BTreeMap<OfferId, InteractionId>,
+    pub(crate) closed: Table<InteractionId, Closed>,
+    pub(crate) offers: Table<OfferId, InteractionId>,
     /// Chats that ended lately, to which their customers may come back (B15).
     #[serde(default)]
-    pub(crate) left: BTreeMap<InteractionId, Left>,
+    pub(crate) left: Table<InteractionId, Left>,
     #[serde(default)]
     pub(crate) left_order: VecDeque<InteractionId>,
     /// Who had a visitor last (A11, `sticky`), and the order in which to forget.
@@ -65,7 +65,7 @@ pub struct Engine {
     pub(crate) turned: BTreeMap<ScheduleId, Turned>,
     /// Figures of the queues.
     #[serde(default)]
-    pub(crate) figures: BTreeMap<QueueId, QueueFigures>,
+    pub(crate) figures: Table<QueueId, QueueFigures>,
     /// The tenant's date (G1).
     #[serde(default)]
     pub(crate) day: String,

@@ -14,7 +14,7 @@ impl Engine {
         at: Timestamp,
     ) {
         self.call_ids.entry(call.clone()).or_insert(id);
-        let known = self.calls.entry(id).or_insert_with(|| Call {
+        let known = self.calls.or_insert_with(&id, || Call {
             id,
             call: call.clone(),
             conversation,

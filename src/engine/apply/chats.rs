@@ -13,9 +13,9 @@ impl Engine {
     pub(super) fn started(&mut self, chat: Chat) {
         let id = chat.id;
         if let Some(queue) = &chat.queue {
-            self.figures.entry(queue.clone()).or_default().today.came += 1;
+            self.figures.or_default(queue).today.came += 1;
         }
-        self.chats.insert(id, Box::new(chat));
+        self.chats.insert(id, chat);
         self.know_rules(id);
         self.index.touched.chat(id);
         self.enter_index(id);
@@ -36,10 +36,10 @@ impl Engine {
                 None => c.stage = Stage::Form { deadline: deadline.unwrap_or(at) },
             }
         });
-        self.figures.entry(from.clone()).or_default().today.overflowed += 1;
+        self.figures.or_default(from).today.overflowed += 1;
         self.line_left(from);
         if let Some(queue) = to {
-            self.figures.entry(queue.clone()).or_default().today.came += 1;
+            self.figures.or_default(queue).today.came += 1;
         }
     }
 
@@ -129,7 +129,7 @@ impl Engine {
         });
         self.let_go(id, agent, at);
         self.with_agent(agent, |a| a.today.transferred += 1);
-        self.figures.entry(to.clone()).or_default().today.came += 1;
+        self.figures.or_default(to).today.came += 1;
     }
 
     /// Out of an inbox.
@@ -238,7 +238,7 @@ impl Engine {
         self.with_agent(agent, |a| a.today.chats += 1);
         let Some(queue) = queue else { return };
         let target = self.policy.queues.get(&queue).map(|q| q.targets.connect);
-        let figures = self.figures.entry(queue).or_default();
+        let figures = self.figures.or_default(&queue);
         figures.today.answered += 1;
         figures.today.connected_in_time += u32::from(Some(connecting) <= target);
     }
@@ -248,7 +248,7 @@ impl Engine {
     pub(super) fn line_moved(&mut self, id: InteractionId, at: Timestamp) {
         let Some(queue) = self.chats.get(&id).and_then(|chat| chat.queue.clone()) else { return };
         let others_wait = self.in_line(&queue) > 0;
-        moved_on(self.figures.entry(queue).or_default(), others_wait, at);
+        moved_on(self.figures.or_default(&queue), others_wait, at);
     }
 
     /// Somebody left a line otherwise. If nobody is left, the time until the next one comes says nothing (A13).

@@ -241,7 +241,7 @@ impl Engine {
             Event::Whispered { .. } | Event::HistoryShared { .. } => {}
         }
         self.tidy_up();
-        debug_assert!(self.agents.iter().all(|(id, a)| self.sound(id, a)), "unsound after {event:?}");
+        debug_assert!(self.agents.unordered().all(|(id, a)| self.sound(id, a)), "unsound after {event:?}");
     }
 
     /// What must hold of every agent after every event.
@@ -268,10 +268,7 @@ impl Engine {
     }
 
     fn with_agent(&mut self, id: &AgentId, change: impl FnOnce(&mut Agent)) {
-        match self.agents.get_mut(id) {
-            Some(agent) => change(agent),
-            None => change(self.agents.entry(id.clone()).or_default()),
-        }
+        change(self.agents.or_default(id));
         self.index.touched.agent(id);
     }
 
@@ -305,7 +302,7 @@ impl Engine {
         self.policy = policy.clone();
         self.silence_as_set();
         for id in policy.agents.keys() {
-            self.agents.entry(id.clone()).or_default();
+            self.agents.or_default(id);
         }
         self.rebuild();
     }

@@ -62,7 +62,7 @@ impl Engine {
                 started_at: call.started_at,
                 ..Chat::new(id, call.conversation, call.queue.clone(), call.numbers, at)
             };
-            self.chats.insert(id, Box::new(item));
+            self.chats.insert(id, item);
             self.know_rules(id);
             self.ended(id, Side::Agent, at);
             self.with_agent(agent, |a| {
@@ -180,7 +180,7 @@ impl Engine {
         }
     }
 
-    fn forget_chat(&mut self, id: InteractionId) -> Option<Chat> {
+    fn forget_chat(&mut self, id: InteractionId) -> Option<Box<Chat>> {
         self.leave_index(id);
         let chat = self.chats.remove(&id)?;
         if let Some(due) = &chat.due {
@@ -189,11 +189,11 @@ impl Engine {
         for (offer, _, _) in &chat.past_offers {
             self.offers.remove(offer);
         }
-        Some(*chat)
+        Some(chat)
     }
 
     /// Who comes back soon goes on with the same agent (B15, A11 `sticky`).
-    fn remember_chat(&mut self, chat: Chat, outcome: Outcome, agent: Option<&AgentId>, at: Timestamp) {
+    fn remember_chat(&mut self, chat: Box<Chat>, outcome: Outcome, agent: Option<&AgentId>, at: Timestamp) {
         while let Some(oldest) = self.left_order.front()
             && (self.left_order.len() >= LEFT_MAX
                 || self.left.get(oldest).is_none_or(|left| left.until <= at))
@@ -208,7 +208,7 @@ impl Engine {
         }
         let at_form = matches!(chat.stage, Stage::Form { .. });
         if !chat.served && !at_form && matches!(outcome, Outcome::Abandoned | Outcome::Answered) {
-            self.figures.entry(queue.clone()).or_default().today.abandoned += 1;
+            self.figures.or_default(&queue).today.abandoned += 1;
         }
         let agent = agent.cloned();
         for mark in agent.iter().flat_map(|_| &chat.marks) {

@@ -13,7 +13,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         for (id, queue) in &self.policy.queues {
-            let open = self.chats.values().filter(|c| c.queue.as_ref() == Some(id)).count();
+            let open = self.chats.unordered().filter(|(_, c)| c.queue.as_ref() == Some(id)).count();
             if open > 0 && !policy.queues.contains_key(id) {
                 let name = &queue.name;
                 let message = format!(
@@ -23,7 +23,7 @@ impl Engine {
             }
         }
         let mut events = Vec::new();
-        for (id, agent) in &self.agents {
+        for (id, agent) in self.agents.iter() {
             // Who was lost is Offline and may have wrap-ups yet (A17).
             let idle = agent.presence == Presence::Offline
                 && agent.wish.is_none()
