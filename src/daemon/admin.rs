@@ -51,6 +51,12 @@ struct Explain {
     interaction: InteractionId,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OneOrAll {
+    tenant: Option<TenantId>,
+}
+
 impl Verbs {
     pub(super) fn new(
         store: Arc<dyn Store>,
@@ -83,6 +89,19 @@ impl Verbs {
             Code::NotFound,
             "there is no such dead letter; `tieline dead-letters list` shows them",
         ))
+    }
+
+    /// Every tenant this process serves, or one: whether its state is what a replay of its journal comes to.
+    async fn verify(&self, arguments: Value) -> Result<Value, Refusal> {
+        let asked: OneOrAll = serde_json::from_value(arguments)
+            .map_err(|e| Refusal::new(Code::Invalid, format!("name a tenant, or none for all: {e}")))?;
+        let tenants = asked.tenant.map_or_else(|| self.drive.tenants(), |one| vec![one]);
+        let mut found = Vec::new();
+        for tenant in tenants {
+            let verified = drive::verify(&self.drive, self.store.as_ref(), &tenant).await?;
+            found.push(super::verify::told(&tenant, &verified));
+        }
+        Ok(Value::Array(found))
     }
 
     async fn explain(&self, arguments: Value) -> Result<Value, Refusal> {
@@ -127,10 +146,11 @@ impl Admin for Verbs {
             "dead-letters-retry" => self.retry(arguments).await,
             "explain" => self.explain(arguments).await,
             "reload" => self.reload.reload().await,
+            "verify" => self.verify(arguments).await,
             other => {
                 let other: String = other.chars().take(40).collect();
                 let message = format!(
-                    "there is no verb `{other}`; there are dead-letters-list, dead-letters-retry, explain and reload"
+                    "there is no verb `{other}`; there are dead-letters-list, dead-letters-retry, explain, reload and verify"
                 );
                 Err(Refusal::new(Code::NotFound, message))
             }

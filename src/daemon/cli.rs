@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How long the last traces may take when the daemon ends.
 const TRACES_WITHIN: Duration = Duration::from_secs(2);
+/// How long a running daemon may take to answer a verb.
+const ASK_WITHIN: Duration = Duration::from_secs(10);
 /// How long work that cannot be interrupted may keep the process.
 const GIVE_UP_WITHIN: Duration = Duration::from_millis(500);
 
@@ -71,6 +73,15 @@ enum Verb {
         file: File,
         #[command(subcommand)]
         what: Explain,
+    },
+    /// Replays the journal from its beginning and compares the result with the state at work; asks the running daemon,
+    /// or looks at the file where none runs.
+    Verify {
+        #[command(flatten)]
+        file: File,
+        /// Only this contact centre.
+        #[arg(long)]
+        tenant: Option<tieline_model::TenantId>,
     },
     /// Reads a password from standard input and prints what `password_hash` wants.
     HashPassword,
@@ -149,6 +160,9 @@ impl Cli {
             Verb::Reload { file, admin } => runtime()?.block_on(reload(&file.load()?, admin)),
             Verb::Explain { file, what: Explain::Chat(asked) } => {
                 runtime()?.block_on(super::explain::explain(&file.load()?, asked))
+            }
+            Verb::Verify { file, tenant } => {
+                runtime()?.block_on(super::verify::verify(&file.load()?, tenant))
             }
             Verb::HashPassword => hash_password(),
             Verb::Schema => {
@@ -249,7 +263,17 @@ pub(super) async fn ask(
     verb: &str,
     arguments: &serde_json::Value,
 ) -> anyhow::Result<serde_json::Value> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+    ask_within(address, verb, arguments, ASK_WITHIN).await
+}
+
+/// The same for what may take longer.
+pub(super) async fn ask_within(
+    address: SocketAddr,
+    verb: &str,
+    arguments: &serde_json::Value,
+    within: Duration,
+) -> anyhow::Result<serde_json::Value> {
+    let client = reqwest::Client::builder().timeout(within).build()?;
     let answer = client.post(format!("http://{address}/admin/{verb}")).json(arguments).send().await;
     let answer = answer
         .with_context(|| format!("no daemon answers on `http.admin_listen` ({address}); is it running?"))?;

@@ -19,6 +19,7 @@ mod metrics;
 mod notify;
 mod reload;
 mod telemetry;
+mod verify;
 
 use crate::auth::Auth;
 use crate::bus::{self, Seal};

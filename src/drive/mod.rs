@@ -16,6 +16,7 @@ mod tenant;
 mod tests;
 pub mod trace;
 mod turn;
+mod verify;
 
 use crate::journal::{self, NewContent, Recorded};
 pub use handle::{Handle, Whereabouts};
@@ -25,6 +26,7 @@ pub use meter::Meter;
 pub use run::{Drive, Error, InForce, Stopped};
 use tieline_engine::Engine;
 use tieline_model::{Command, ConversationId, Seq, TenantId};
+pub use verify::{StateHash, Verified, replay, verify, verify_at_rest};
 
 /// A command on its way to the engine, with the content its wish refers to.
 #[derive(Debug, Clone)]

@@ -112,8 +112,20 @@ pub(super) async fn load(
     });
     let mut engine = restored.unwrap_or_default();
     let snapshot_at = engine.seq();
-    loop {
-        let rows = store.read(tenant, engine.seq(), PAGE).await?;
+    catch_up(store, tenant, &mut engine, Seq(u64::MAX)).await?;
+    Ok((engine, snapshot_at))
+}
+
+/// Applies the rows after an engine's last one, up to `until` or the journal's head, whichever comes first.
+pub(super) async fn catch_up(
+    store: &dyn Store,
+    tenant: &tieline_model::TenantId,
+    engine: &mut Engine,
+    until: Seq,
+) -> Result<(), journal::Error> {
+    while engine.seq() < until {
+        let left = until.0 - engine.seq().0;
+        let rows = store.read(tenant, engine.seq(), PAGE.min(u32::try_from(left).unwrap_or(PAGE))).await?;
         for row in &rows {
             if row.seq != engine.seq().next() {
                 let text = format!("tenant {tenant} has a gap before seq {}", row.seq.0);
@@ -122,7 +134,8 @@ pub(super) async fn load(
             engine.apply(row.at, &row.event);
         }
         if rows.len() < PAGE as usize {
-            return Ok((engine, snapshot_at));
+            break;
         }
     }
+    Ok(())
 }
