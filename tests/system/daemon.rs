@@ -23,7 +23,7 @@ pub(crate) struct Centre {
     extra: String,
 }
 
-const PRODUCER_TOKEN: &str = "a-producer-of-the-tests-0123456789";
+pub(crate) const PRODUCER_TOKEN: &str = "a-producer-of-the-tests-0123456789";
 const PASSWORD: &str = "correct horse";
 
 /// Argon2id takes its time; once is enough.
@@ -162,11 +162,24 @@ password_hash = "{hash}"
         self.daemon_as(|_| {}).await
     }
 
-    /// The same, with more said on its command line or about its streams.
-    pub(crate) async fn daemon_as(&self, more: impl FnOnce(&mut Command)) -> Daemon {
+    /// Starts a daemon and kills it (-9) after this long, wherever it is by then.
+    #[allow(dead_code, reason = "the benchmark kills nothing")]
+    pub(crate) async fn daemon_that_dies(&self, after: Duration) {
+        let mut child = self.command().stdout(Stdio::null()).spawn().expect("the daemon starts");
+        tokio::time::sleep(after).await;
+        child.kill().await.expect("it dies");
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tieline"));
         command.args(["run", "--settings"]).arg(self.settings_file());
         command.stdout(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// The same, with more said on its command line or about its streams.
+    pub(crate) async fn daemon_as(&self, more: impl FnOnce(&mut Command)) -> Daemon {
+        let mut command = self.command();
         more(&mut command);
         let mut child = command.spawn().expect("the daemon starts");
         let out = child.stdout.take().expect("its output");
@@ -281,6 +294,17 @@ impl Daemon {
     pub(crate) async fn metrics(&self) -> String {
         let answer = self.http.get(format!("{}/metrics", self.admin)).send().await.expect("metrics");
         answer.text().await.expect("text")
+    }
+
+    /// A verb of its admin listener.
+    #[allow(dead_code, reason = "the benchmark does not ask")]
+    pub(crate) async fn admin(&self, verb: &str, arguments: &Value) -> Value {
+        let request = self.http.post(format!("{}/admin/{verb}", self.admin)).json(arguments);
+        let answer = request.send().await.expect("an answer");
+        let good = answer.status().is_success();
+        let body: Value = answer.json().await.expect("JSON");
+        assert!(good, "{verb}: {body}");
+        body
     }
 
     /// Waits until a line stands in the metrics.

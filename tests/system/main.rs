@@ -9,6 +9,8 @@ mod daemon;
 mod doctor;
 mod drain;
 mod kill;
+mod kills;
+mod load;
 mod panel;
 mod reload;
 mod several;

@@ -31,16 +31,25 @@ pub(crate) struct Panel {
 }
 
 pub(crate) async fn connect(url: &str, origin: &str) -> Socket {
+    try_connect(url, origin).await.expect("the socket opens")
+}
+
+/// `None` where nobody takes it.
+pub(crate) async fn try_connect(url: &str, origin: &str) -> Option<Socket> {
     use tokio_tungstenite::tungstenite::client::IntoClientRequest;
     let mut request = url.into_client_request().expect("a socket address");
     request.headers_mut().insert("origin", origin.parse().expect("an origin"));
-    let (socket, _) = tokio_tungstenite::connect_async(request).await.expect("the socket opens");
-    socket
+    Some(tokio_tungstenite::connect_async(request).await.ok()?.0)
 }
 
 pub(crate) async fn say(socket: &mut Socket, frame: &impl serde::Serialize) {
+    assert!(try_say(socket, frame).await, "the socket takes a frame");
+}
+
+/// False where nobody takes it.
+pub(crate) async fn try_say(socket: &mut Socket, frame: &impl serde::Serialize) -> bool {
     let text = serde_json::to_string(frame).expect("frames are JSON");
-    socket.send(Message::Text(text.into())).await.expect("the socket takes a frame");
+    socket.send(Message::Text(text.into())).await.is_ok()
 }
 
 /// The next text frame; `None` when the socket closed.
@@ -58,14 +67,24 @@ pub(crate) async fn hear<T: serde::de::DeserializeOwned>(socket: &mut Socket) ->
 
 impl Panel {
     pub(crate) async fn open(socket_url: &str, origin: &str, token: &str, host: Option<HostPage>) -> Self {
-        let mut socket = connect(socket_url, origin).await;
-        say(&mut socket, &PanelSays::Hello { token: token.to_owned(), can_pop: true, host }).await;
+        Self::try_open(socket_url, origin, token, host).await.expect("a snapshot")
+    }
+
+    /// `None` where the daemon is gone.
+    pub(crate) async fn try_open(
+        socket_url: &str,
+        origin: &str,
+        token: &str,
+        host: Option<HostPage>,
+    ) -> Option<Self> {
+        let mut socket = try_connect(socket_url, origin).await?;
+        try_say(&mut socket, &PanelSays::Hello { token: token.to_owned(), can_pop: true, host }).await;
         loop {
-            match hear(&mut socket).await.expect("a snapshot") {
+            match hear(&mut socket).await? {
                 PanelFrame::Snapshot { seq, view, .. } => {
                     let (pops, typing, answers) = (Vec::new(), Vec::new(), Vec::new());
                     let waits = Vec::new();
-                    return Self { socket, view: *view, pops, typing, waits, seq, answers };
+                    return Some(Self { socket, view: *view, pops, typing, waits, seq, answers });
                 }
                 PanelFrame::Bye { reason, .. } => panic!("turned away: {reason}"),
                 _ => {}
@@ -80,14 +99,19 @@ impl Panel {
     }
 
     pub(crate) async fn tries_as(&mut self, id: CommandId, deed: AgentDeed) -> Result<(), Refusal> {
+        self.attempts(id, deed).await.expect("the socket closed before the answer")
+    }
+
+    /// `None` where the socket closed before the answer.
+    pub(crate) async fn attempts(&mut self, id: CommandId, deed: AgentDeed) -> Option<Result<(), Refusal>> {
         let said = std::time::Instant::now();
-        say(&mut self.socket, &PanelSays::Do { id: id.clone(), deed }).await;
+        try_say(&mut self.socket, &PanelSays::Do { id: id.clone(), deed }).await.then_some(())?;
         loop {
             if let Some(at) = self.answers.iter().position(|(of, _)| *of == id) {
                 self.waits.push(said.elapsed());
-                return self.answers.remove(at).1.map_or(Ok(()), Err);
+                return Some(self.answers.remove(at).1.map_or(Ok(()), Err));
             }
-            assert!(self.next().await, "the socket closed before the answer");
+            self.next().await.then_some(())?;
         }
     }
 

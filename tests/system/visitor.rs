@@ -6,7 +6,7 @@
 )]
 
 use crate::daemon::Daemon;
-use crate::panel::{PATIENCE, Socket, connect, hear, say};
+use crate::panel::{PATIENCE, Socket, hear, say, try_connect, try_say};
 use tieline_model::content::Person;
 use tieline_model::live::{ChatStarted, ChatState, Message, StartChat, WidgetFrame, WidgetSays};
 use tieline_model::{CommandId, InteractionId, QueueId, Refusal};
@@ -18,6 +18,7 @@ pub(crate) struct Visitor {
     pub(crate) state: ChatState,
     pub(crate) messages: Vec<Message>,
     pub(crate) typing: u32,
+    snapshots: u32,
     answers: Vec<(CommandId, Option<Refusal>)>,
 }
 
@@ -50,13 +51,33 @@ impl Visitor {
     }
 
     pub(crate) async fn joins(daemon: &Daemon, interaction: InteractionId, token: String) -> Self {
-        let mut socket = connect(&daemon.socket("/ws/customer"), &daemon.url).await;
-        say(&mut socket, &WidgetSays::Hello { token: token.clone() }).await;
+        let url = daemon.socket("/ws/customer");
+        Self::try_joins(&url, &daemon.url, interaction, token).await.expect("a snapshot")
+    }
+
+    /// `None` where the daemon is gone.
+    pub(crate) async fn try_joins(
+        url: &str,
+        origin: &str,
+        interaction: InteractionId,
+        token: String,
+    ) -> Option<Self> {
+        let mut socket = try_connect(url, origin).await?;
+        try_say(&mut socket, &WidgetSays::Hello { token: token.clone() }).await;
         loop {
-            match hear(&mut socket).await.expect("a snapshot") {
+            match hear(&mut socket).await? {
                 WidgetFrame::Snapshot { state, messages, .. } => {
-                    let (typing, answers) = (0, Vec::new());
-                    return Self { socket, interaction, token, state, messages, typing, answers };
+                    let (typing, snapshots, answers) = (0, 1, Vec::new());
+                    return Some(Self {
+                        socket,
+                        interaction,
+                        token,
+                        state,
+                        messages,
+                        typing,
+                        snapshots,
+                        answers,
+                    });
                 }
                 WidgetFrame::Bye { reason, .. } => panic!("turned away: {reason}"),
                 _ => {}
@@ -88,12 +109,34 @@ impl Visitor {
         self.answered(&id).await.expect("the end is taken");
     }
 
+    /// Says something and waits for the answer; `None` where the socket closed before it.
+    pub(crate) async fn attempts(
+        &mut self,
+        id: &CommandId,
+        says: &WidgetSays,
+    ) -> Option<Result<(), Refusal>> {
+        try_say(&mut self.socket, says).await.then_some(())?;
+        self.answer(id).await
+    }
+
+    /// Asks for everything anew.
+    #[allow(dead_code, reason = "the benchmark does not ask")]
+    pub(crate) async fn resyncs(&mut self) {
+        let seen = self.snapshots;
+        say(&mut self.socket, &WidgetSays::Resync).await;
+        self.until("a snapshot", |v| (v.snapshots > seen).then_some(())).await;
+    }
+
     async fn answered(&mut self, id: &CommandId) -> Result<(), Refusal> {
+        self.answer(id).await.expect("the socket closed before the answer")
+    }
+
+    async fn answer(&mut self, id: &CommandId) -> Option<Result<(), Refusal>> {
         loop {
             if let Some(at) = self.answers.iter().position(|(of, _)| of == id) {
-                return self.answers.remove(at).1.map_or(Ok(()), Err);
+                return Some(self.answers.remove(at).1.map_or(Ok(()), Err));
             }
-            assert!(self.next().await, "the socket closed before the answer");
+            self.next().await.then_some(())?;
         }
     }
 
@@ -108,12 +151,14 @@ impl Visitor {
         }
     }
 
-    async fn next(&mut self) -> bool {
+    /// Takes one frame in; false when the socket closed.
+    pub(crate) async fn next(&mut self) -> bool {
         match hear(&mut self.socket).await {
             None | Some(WidgetFrame::Bye { .. }) => return false,
             Some(WidgetFrame::Snapshot { state, messages, .. }) => {
                 self.state = state;
                 self.messages = messages;
+                self.snapshots += 1;
             }
             Some(WidgetFrame::State { state, .. }) => self.state = state,
             Some(WidgetFrame::Message { message, .. }) => {
