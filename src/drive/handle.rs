@@ -15,14 +15,30 @@ use uuid::Uuid;
 /// A look at an engine, run by its owner between commits.
 pub(super) type Look = Box<dyn FnOnce(Option<&Engine>) + Send>;
 
+/// Where what came of a command is told.
+pub(super) type Answer = oneshot::Sender<Result<Done, Refusal>>;
+
 /// What can lie in the mailbox.
 pub(super) enum Mail {
     /// A command.
-    Submit(Box<Request>, oneshot::Sender<Result<Done, Refusal>>),
+    Submit(Box<Request>, Answer),
+    /// Commands that are carried out in this order and by one commit.
+    SubmitAll(Vec<(Box<Request>, Answer)>),
     /// A look.
     Read(TenantId, Look),
     /// From now on no chat is handed out.
     HandOutNothing,
+}
+
+impl Mail {
+    /// How many commands it is.
+    pub(super) fn commands(&self) -> usize {
+        match self {
+            Self::Submit(..) => 1,
+            Self::SubmitAll(all) => all.len(),
+            Self::Read(..) | Self::HandOutNothing => 0,
+        }
+    }
 }
 
 /// How tenants come to this process and leave it while it runs.
@@ -109,9 +125,29 @@ impl Handle {
     /// The engine's refusal; `busy` when the mailbox is full; `unavailable` when the journal takes no commits.
     pub async fn submit(&self, request: Request) -> Result<Done, Refusal> {
         let began = Instant::now();
-        let span = tracing::info_span!(target: trace::TARGET, "command", tenant = %request.tenant, event = tracing::field::Empty);
+        let span = command_span(&request);
         let outcome = self.hand_in(request).await;
-        let result = match &outcome {
+        self.note(&outcome, began, span);
+        outcome
+    }
+
+    /// Hands a tenant's commands in, to be carried out in this order and by one commit, and waits until each is
+    /// durable or refused. They count as one in the mailbox, so whoever calls bounds how many there are.
+    ///
+    /// # Errors
+    /// Each its own, as [`Self::submit`]; what keeps one of them from being handed in keeps all.
+    pub async fn submit_all(&self, requests: Vec<Request>) -> Vec<Result<Done, Refusal>> {
+        let began = Instant::now();
+        let spans: Vec<_> = requests.iter().map(command_span).collect();
+        let outcomes = self.hand_in_all(requests).await;
+        for (outcome, span) in outcomes.iter().zip(spans) {
+            self.note(outcome, began, span);
+        }
+        outcomes
+    }
+
+    fn note(&self, outcome: &Result<Done, Refusal>, began: Instant, span: tracing::Span) {
+        let result = match outcome {
             Ok(done) if done.repeated => "repeated".to_owned(),
             Ok(done) => {
                 // Not entered before, so that it can still be put where it belongs; it lasts from its making.
@@ -125,23 +161,56 @@ impl Handle {
         };
         self.meter.commands.get_or_create(&Ended { result }).inc();
         self.meter.command_seconds.observe(began.elapsed().as_secs_f64());
-        outcome
     }
 
     async fn hand_in(&self, request: Request) -> Result<Done, Refusal> {
         self.is_here(&request.tenant)?;
         let (answer, answered) = oneshot::channel();
-        match self.mail.try_send(Mail::Submit(Box::new(request), answer)) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                return Err(Refusal::new(
-                    Code::Busy,
-                    "the daemon has more to do than it takes in; try again in a second",
-                ));
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(stopping()),
-        }
+        self.put(Mail::Submit(Box::new(request), answer))?;
         answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    async fn hand_in_all(&self, requests: Vec<Request>) -> Vec<Result<Done, Refusal>> {
+        let many = requests.len();
+        let mut waiting = Vec::with_capacity(many);
+        let mut mail = Vec::with_capacity(many);
+        let here = requests.iter().try_for_each(|request| self.is_here(&request.tenant));
+        for request in requests {
+            let (answer, answered) = oneshot::channel();
+            mail.push((Box::new(request), answer));
+            waiting.push(answered);
+        }
+        if let Err(refusal) = here.and_then(|()| self.put(Mail::SubmitAll(mail))) {
+            return vec![Err(refusal); many];
+        }
+        let mut outcomes = Vec::with_capacity(many);
+        for answered in waiting {
+            outcomes.push(answered.await.unwrap_or_else(|_| Err(stopping())));
+        }
+        outcomes
+    }
+
+    /// Whether a command was refused because its tenant is not served by this process.
+    #[must_use]
+    pub fn means_elsewhere(refusal: &Refusal) -> bool {
+        *refusal == no_tenant()
+    }
+
+    /// Whether a command was refused because carrying it out made the engine panic.
+    #[must_use]
+    pub fn means_poison(refusal: &Refusal) -> bool {
+        *refusal == poison()
+    }
+
+    fn put(&self, mail: Mail) -> Result<(), Refusal> {
+        match self.mail.try_send(mail) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Refusal::new(
+                Code::Busy,
+                "the daemon has more to do than it takes in; try again in a second",
+            )),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(stopping()),
+        }
     }
 
     /// Looks at an engine between commits, consistently with what the observer saw.
@@ -296,6 +365,10 @@ impl Handle {
     }
 }
 
+fn command_span(request: &Request) -> tracing::Span {
+    tracing::info_span!(target: trace::TARGET, "command", tenant = %request.tenant, event = tracing::field::Empty)
+}
+
 /// A code as the API writes it.
 fn word(code: Code) -> String {
     let value = serde_json::to_value(code).ok();
@@ -304,6 +377,11 @@ fn word(code: Code) -> String {
 
 pub(super) fn no_tenant() -> Refusal {
     Refusal::new(Code::NotFound, "there is no contact centre of this name here")
+}
+
+/// It changed nothing, and would do the same again.
+pub(super) fn poison() -> Refusal {
+    Refusal::new(Code::Unavailable, "this command could not be carried out; the operator has been told")
 }
 
 /// Its state is being made anew from the journal, or it has just gone to another process.

@@ -284,9 +284,11 @@ impl Drive {
 
     fn batch(&mut self, first: Option<Mail>) -> Vec<Mail> {
         let mut batch: Vec<Mail> = first.into_iter().collect();
-        while batch.len() < BATCH_MAX
+        let mut commands = batch.iter().map(Mail::commands).sum::<usize>();
+        while batch.len().max(commands) < BATCH_MAX
             && let Ok(mail) = self.mail.try_recv()
         {
+            commands += mail.commands();
             batch.push(mail);
         }
         batch

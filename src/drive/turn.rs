@@ -1,6 +1,6 @@
 //! One turn: a batch of mail, one commit, then the answers.
 
-use super::handle::{Mail, between};
+use super::handle::{Answer, Mail, between, poison};
 use super::run::{Drive, Stopped};
 use super::tenant::{self, Tenant};
 use super::{Done, Request, digest, trace};
@@ -8,13 +8,10 @@ use crate::journal::{Batch, Commit, Error, NewContent, Recorded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use tieline_model::{Code, ConversationId, Event, Refusal, TenantId};
-use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 /// How often a turn is decided anew after a commit whose outcome is unknown.
 pub(super) const RETRIES_MAX: u32 = 3;
-
-type Answer = oneshot::Sender<Result<Done, Refusal>>;
 
 /// A command that waits for the commit with what it will be answered.
 struct Pending {
@@ -54,6 +51,7 @@ impl Drive {
         for piece in mail {
             match piece {
                 Mail::Submit(request, answer) => submits.push((request, answer)),
+                Mail::SubmitAll(all) => submits.extend(all),
                 Mail::Read(tenant, look) => looks.push((tenant, look)),
                 Mail::HandOutNothing => self.tenants.values_mut().for_each(|t| t.draining = true),
             }
@@ -123,7 +121,7 @@ impl Drive {
         let decided = catch_unwind(AssertUnwindSafe(|| tenant.engine.decide(now, command)));
         let events = decided.unwrap_or_else(|_| {
             tracing::error!(tenant = %request.tenant, id = %command.id, "a command made the engine panic; it changed nothing");
-            Err(Refusal::new(Code::Unavailable, "this command could not be carried out; the operator has been told"))
+            Err(poison())
         })?;
         if events.is_empty() {
             return Ok(Verdict::Rows { from, to: from, seq: tenant.engine.seq() });
