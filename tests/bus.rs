@@ -5,251 +5,29 @@
 
 #[path = "support/broker.rs"]
 mod broker;
+#[path = "bus/moves.rs"]
+mod moves;
+#[path = "bus/rig.rs"]
+mod rig;
 
 use broker::Broker;
-use futures::{FutureExt, StreamExt};
-use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
-    QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
-};
+use futures::FutureExt;
+use lapin::BasicProperties;
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+use rig::{
+    Client, Rig, SEAL, SOON, acme, assert_complete_and_in_order, call, header, next, rabbit, salesforce,
+    seen_up_to,
+};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command as Process;
-use std::sync::Arc;
 use std::time::Duration;
-use tieline::bus::{self, Intake, Running, Seal, State};
-use tieline::drive::{self, Drive};
-use tieline::journal::{Fault, MemoryStore, Reader, Store};
-use tieline::settings::{Bus, BusKind, Secret, Span};
-use tieline_model::policy::{AgentPolicy, TenantPolicy};
-use tieline_model::{AgentId, Clock, ConnectionId, Seq, TenantId, Timestamp};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
-
-const SEAL: [u8; 32] = [7; 32];
-/// Nothing here takes longer on a busy machine, except for a broker that starts.
-const SOON: Duration = Duration::from_secs(60);
-
-/// A clock that starts somewhere and goes on.
-struct Ticking(Instant);
-
-impl Clock for Ticking {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_790_000_000_000 + i64::try_from(self.0.elapsed().as_millis()).unwrap())
-    }
-}
-
-fn acme() -> TenantId {
-    TenantId::new("acme").unwrap()
-}
-
-fn salesforce() -> ConnectionId {
-    ConnectionId::new("sf").unwrap()
-}
-
-/// Engines over a journal in memory, and a bus.
-struct Rig {
-    store: Arc<MemoryStore>,
-    engines: drive::Handle,
-    owner: JoinHandle<()>,
-    bus: Running,
-}
-
-impl Rig {
-    async fn start(bus: Bus) -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let agent = AgentPolicy {
-            name: "Anna".to_owned(),
-            queues: Default::default(),
-            extension: Some("201".to_owned()),
-            may_reject: true,
-            supervisor: false,
-            chat_capacity: 3,
-            crm_users: std::collections::BTreeMap::new(),
-            skills: Default::default(),
-        };
-        let policy = TenantPolicy {
-            agents: BTreeMap::from([(AgentId::new("anna").unwrap(), agent)]),
-            ..TenantPolicy::default()
-        };
-        let (clock, blind) = (Arc::new(Ticking(Instant::now())), Box::new(drive::Blind));
-        let tenants = BTreeMap::from([(acme(), policy)]);
-        let (drive, engines) = Drive::open(store.clone(), clock, blind, tenants, || 1).await.unwrap();
-        let owner = tokio::spawn(async move { drive.run(std::future::pending()).await.unwrap() });
-        let bus = Self::bus(bus, store.clone(), engines.clone());
-        Self { store, engines, owner, bus }
-    }
-
-    fn bus(settings: Bus, store: Arc<MemoryStore>, engines: drive::Handle) -> Running {
-        bus::start(bus::Wiring {
-            settings,
-            store,
-            engines: Arc::new(engines),
-            intake: Intake::new(BTreeMap::from([(acme(), None)])),
-            connections: vec![(acme(), salesforce())],
-            seal: Seal::new(&SEAL),
-        })
-    }
-
-    fn head(&self) -> Seq {
-        *self.engines.head(&acme()).unwrap().borrow()
-    }
-
-    /// Says in process what a producer would say on the bus, and how long it took to be durable.
-    async fn say(&self, message: &Value) -> Duration {
-        let intake = Intake::new(BTreeMap::from([(acme(), None)]));
-        let body = message.to_string();
-        let request = intake.translate(body.as_bytes(), None, &mut uuid::Uuid::now_v7).unwrap();
-        let began = Instant::now();
-        self.engines.submit(request).await.unwrap();
-        began.elapsed()
-    }
-
-    async fn published_up_to(&self) -> Seq {
-        self.store.cursor(&acme(), &Reader::Bus).await.unwrap()
-    }
-
-    /// Waits for a condition; if it does not come, says how the bus is.
-    async fn until(&self, what: &str, holds: impl AsyncFnMut() -> bool) {
-        if !holds_soon(holds).await {
-            let (health, counts, at) = (self.bus.health(), self.bus.counts(), self.published_up_to().await);
-            panic!("not within {SOON:?}: {what}; {health:?} {counts:?} cursor {at:?} head {:?}", self.head());
-        }
-    }
-
-    async fn moves(&self) {
-        self.until("messages move", async || self.bus.health().moves()).await;
-    }
-
-    async fn end(self) {
-        self.bus.shutdown().await;
-        self.owner.abort();
-    }
-}
-
-/// Quick to notice, so that tests do not wait for the defaults.
-fn rabbit(broker: &Broker) -> Bus {
-    Bus {
-        kind: BusKind::Rabbitmq,
-        url: Secret::new(broker.url()),
-        reconnect_max: Span::ms(500),
-        intake_shards: 2,
-        ..Bus::default()
-    }
-}
-
-async fn holds_soon(mut holds: impl AsyncFnMut() -> bool) -> bool {
-    let end = Instant::now() + SOON;
-    while !holds().await {
-        if Instant::now() > end {
-            return false;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    true
-}
-
-fn call(kind: &str, id: &str, call: &str) -> Value {
-    let data = match kind {
-        "ringing" => json!({ "call": call, "from": "+442079460000", "agents": ["201"] }),
-        "answered" => json!({ "call": call, "agent": "anna" }),
-        _ => json!({ "call": call }),
-    };
-    json!({
-        "specversion": "1.0",
-        "id": id,
-        "source": "/pbx/test",
-        "type": format!("com.tieline.call.{kind}.v1"),
-        "tenant": "acme",
-        "data": data,
-    })
-}
-
-/// Somebody else at the broker.
-struct Client {
-    connection: Connection,
-    channel: Channel,
-}
-
-impl Client {
-    async fn new(broker: &Broker) -> Self {
-        let connection = Connection::connect(&broker.url(), ConnectionProperties::default()).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        Self { connection, channel }
-    }
-
-    async fn publish(&self, exchange: &str, key: &str, body: &[u8], properties: BasicProperties) {
-        let options = BasicPublishOptions::default();
-        let sent = self.channel.basic_publish(exchange.into(), key.into(), options, body, properties).await;
-        assert!(sent.unwrap().await.unwrap().is_ack());
-    }
-
-    async fn tell(&self, message: &Value) {
-        let body = message.to_string();
-        self.publish("tieline.intake", "acme.call", body.as_bytes(), BasicProperties::default()).await;
-    }
-
-    /// A durable queue that gets every event.
-    async fn spy(&self) {
-        self.declare("spy", "quorum").await;
-        let (none, options) = (FieldTable::default(), QueueBindOptions::default());
-        self.channel
-            .queue_bind("spy".into(), "tieline.events".into(), "#".into(), options, none)
-            .await
-            .unwrap();
-    }
-
-    async fn declare(&self, queue: &str, kind: &str) {
-        let mut arguments = FieldTable::default();
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        self.channel.queue_declare(queue.into(), options, arguments).await.unwrap();
-    }
-
-    async fn consume(&self, queue: &str) -> Consumer {
-        let options = BasicConsumeOptions::default();
-        self.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await.unwrap()
-    }
-}
-
-async fn next(consumer: &mut Consumer) -> Delivery {
-    let delivery = timeout(SOON, consumer.next()).await.expect("a message in time").unwrap().unwrap();
-    delivery.ack(BasicAckOptions::default()).await.unwrap();
-    delivery
-}
-
-fn header(delivery: &Delivery, name: &str) -> Option<String> {
-    match delivery.properties.headers().as_ref()?.inner().get(name)? {
-        AMQPValue::LongString(text) => Some(text.to_string()),
-        other => Some(format!("{other:?}")),
-    }
-}
-
-/// Positions of the events on the spy's queue, until this one came.
-async fn seen_up_to(spy: &mut Consumer, last: Seq) -> Vec<u64> {
-    let mut seen = Vec::new();
-    while seen.last() != Some(&last.0) {
-        let event: Value = serde_json::from_slice(&next(spy).await.data).unwrap();
-        seen.push(event["seq"].as_u64().unwrap());
-    }
-    seen
-}
-
-/// None missing, and the first time each is seen is in order.
-fn assert_complete_and_in_order(seen: &[u64], first: u64, last: u64) {
-    let mut fresh = Vec::new();
-    for seq in seen {
-        if !fresh.contains(seq) {
-            fresh.push(*seq);
-        }
-    }
-    assert_eq!(fresh, (first..=last).collect::<Vec<_>>());
-}
+use tieline::bus::{Seal, State};
+use tieline::journal::{Fault, Store};
+use tieline::settings::{Bus, Span};
+use tieline_model::TenantId;
+use tokio::time::timeout;
 
 // proves E1
 #[tokio::test(flavor = "multi_thread")]
@@ -492,15 +270,23 @@ fn lapin_threads() -> usize {
 async fn a_topology_that_does_not_fit_is_told_in_words_and_mended_where_it_can_be() {
     let broker = Broker::start().unwrap();
     let client = Client::new(&broker).await;
-    client.declare("tieline.intake.01", "classic").await;
-    client.declare("tieline.connector.sf", "classic").await;
+    client.declare("tieline.intake.15", "classic").await;
+    client.declare("tieline.connector.sf", "quorum").await;
+    let ttl = ("x-message-ttl", AMQPValue::LongInt(24 * 60 * 60 * 1000));
+    client.declare_with("tieline.parked", "classic", &[ttl]).await;
     let rig = Rig::start(rabbit(&broker)).await;
     rig.until("the misfit is told", async || rig.bus.health().problem.is_some()).await;
     let problem = rig.bus.health().problem.unwrap();
-    let told = "queue tieline.connector.sf has x-queue-type = classic, Tieline needs quorum";
-    assert!(problem.contains(told) && problem.contains("queue tieline.intake.01 has x-"), "{problem}");
+    for told in [
+        "queue tieline.parked has x-queue-type = classic, Tieline needs quorum",
+        "queue tieline.connector.sf has x-dead-letter-exchange = nothing, Tieline needs tieline.parked",
+        "queue tieline.intake.15 has x-dead-letter-exchange = nothing, Tieline needs tieline.intake.unrouted",
+        "empty it, delete it, and it is made anew",
+    ] {
+        assert!(problem.contains(told), "{told}: {problem}");
+    }
     assert_eq!(rig.bus.health().state, State::Down);
-    for queue in ["tieline.intake.01", "tieline.connector.sf"] {
+    for queue in ["tieline.intake.15", "tieline.connector.sf", "tieline.parked"] {
         client.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     }
     rig.moves().await;
@@ -517,7 +303,7 @@ async fn a_topology_that_does_not_fit_is_told_in_words_and_mended_where_it_can_b
 
     // A queue that is deleted under us is made again too.
     let before = rig.bus.counts();
-    client.channel.queue_delete("tieline.intake.00".into(), QueueDeleteOptions::default()).await.unwrap();
+    client.channel.queue_delete("tieline.intake.15".into(), QueueDeleteOptions::default()).await.unwrap();
     rig.until("the session is made again", async || rig.bus.counts().sessions > before.sessions).await;
     rig.moves().await;
     rig.end().await;

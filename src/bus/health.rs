@@ -50,6 +50,10 @@ counts! {
     parked,
     /// Times a message waited because the daemon was full or its journal took nothing.
     deferred,
+    /// Messages found in the wrong broker queue and published again under their own key.
+    rerouted,
+    /// Times an intake queue was handed to whoever serves its messages now.
+    handed_over,
     /// Messages of connections' queues that were read and acknowledged.
     heard,
     /// Sessions with the broker that came up.
@@ -90,6 +94,8 @@ pub struct Health {
     pub last_ack: Option<Instant>,
     /// Messages that wait in the intake's broker queues, when last looked at.
     pub waiting: u64,
+    /// Messages that lie in the parked queue for a person, when last looked at.
+    pub parked: u64,
     /// What is wrong, in words for an operator.
     pub problem: Option<String>,
 }
@@ -110,6 +116,7 @@ impl Health {
             last_confirm: None,
             last_ack: None,
             waiting: 0,
+            parked: 0,
             problem: None,
         }
     }
@@ -170,9 +177,9 @@ impl Pulse {
             false
         });
     }
-    pub(crate) fn waiting(&self, messages: u64) {
+    pub(crate) fn waiting(&self, intake: u64, parked: u64) {
         self.0.send_if_modified(|health| {
-            health.waiting = messages;
+            (health.waiting, health.parked) = (intake, parked);
             false
         });
     }

@@ -94,6 +94,16 @@ impl Intake {
         Self { tenants }
     }
 
+    /// Whether messages for this contact centre are read at all.
+    pub(super) fn knows(&self, tenant: &TenantId) -> bool {
+        self.tenants.contains_key(tenant)
+    }
+
+    /// The contact centres for which messages are read: all of the settings, whichever process serves them.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        self.tenants.keys().cloned().collect()
+    }
+
     /// Reads a message. `only` is the tenant the producer was let in for, where that is known (over HTTP). `mint`
     /// gives the ids an interaction gets if this is the first word of it.
     ///

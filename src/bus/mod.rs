@@ -17,6 +17,7 @@ use crate::settings::{self, BusKind};
 use async_trait::async_trait;
 use feed::Wanted;
 use health::{Counters, Pulse};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tieline_connector_api::Finding;
 use tieline_model::{ConnectionId, Refusal, Seq, TenantId};
@@ -34,28 +35,36 @@ pub use seal::{Broken, Seal};
 /// What the bus needs of the engines' owner; [`drive::Handle`] is it, a simulator may be.
 #[async_trait]
 pub trait Engines: Send + Sync + 'static {
-    /// Hands a command in and waits until it is durable or refused.
-    async fn submit(&self, request: Request) -> Result<Done, Refusal>;
-    /// The head of a tenant's journal; moves after each commit.
+    /// Hands a tenant's commands in, to be carried out in this order and by one commit, and waits until each is
+    /// durable or refused.
+    async fn submit_all(&self, requests: Vec<Request>) -> Vec<Result<Done, Refusal>>;
+    /// The head of a tenant's journal; moves after each commit. `None` where this process does not serve it, closed
+    /// when it no longer does.
     fn head(&self, tenant: &TenantId) -> Option<watch::Receiver<Seq>>;
-    /// The tenants of this process.
-    fn tenants(&self) -> Vec<TenantId>;
+    /// The tenants that this process serves, now and whenever they change.
+    fn owned(&self) -> watch::Receiver<Arc<BTreeSet<TenantId>>>;
+    /// No other process has a part of this journal's tenants.
+    fn alone(&self) -> bool;
 }
 
 #[async_trait]
 impl Engines for drive::Handle {
-    async fn submit(&self, request: Request) -> Result<Done, Refusal> {
-        Self::submit(self, request).await
+    async fn submit_all(&self, requests: Vec<Request>) -> Vec<Result<Done, Refusal>> {
+        Self::submit_all(self, requests).await
     }
     fn head(&self, tenant: &TenantId) -> Option<watch::Receiver<Seq>> {
         Self::head(self, tenant)
     }
-    fn tenants(&self) -> Vec<TenantId> {
-        Self::tenants(self)
+    fn owned(&self) -> watch::Receiver<Arc<BTreeSet<TenantId>>> {
+        Self::owned(self)
+    }
+    fn alone(&self) -> bool {
+        self.picture().borrow().replicas.len() <= 1
     }
 }
 
-/// Whose queues and bindings the broker must have.
+/// Whose queues and bindings the broker must have: those of all contact centres of the settings, whichever process
+/// serves them now.
 pub struct Connections {
     /// Contact centres.
     pub tenants: Vec<TenantId>,
@@ -82,7 +91,7 @@ pub struct Wiring {
     pub engines: Arc<dyn Engines>,
     /// How messages of producers are read.
     pub intake: Intake,
-    /// The CRM connections, each with a broker queue of its own.
+    /// The CRM connections of all its contact centres, each with a broker queue of its own.
     pub connections: Vec<(TenantId, ConnectionId)>,
     /// What keeps parked messages unreadable.
     pub seal: Seal,
@@ -94,12 +103,13 @@ struct Shared {
     wanted: Wanted,
     pulse: Pulse,
     counters: Counters,
+    /// The bus stops.
+    stop: CancellationToken,
 }
 
 /// A bus at work. Dropping it stops it at once; [`Running::shutdown`] lets it finish.
 pub struct Running {
     shared: Arc<Shared>,
-    stop: CancellationToken,
     task: Option<JoinHandle<()>>,
 }
 
@@ -111,14 +121,14 @@ pub fn start(wiring: Wiring) -> Running {
         wanted: Wanted::new(wiring.connections.iter().cloned()),
         pulse: Pulse::new(kind),
         counters: Counters::default(),
+        stop: CancellationToken::new(),
         wiring,
     });
-    let stop = CancellationToken::new();
     let task = match kind {
         BusKind::Embedded => None,
-        BusKind::Rabbitmq => Some(tokio::spawn(rabbit::supervise(shared.clone(), stop.clone()))),
+        BusKind::Rabbitmq => Some(tokio::spawn(rabbit::supervise(shared.clone()))),
     };
-    Running { shared, stop, task }
+    Running { shared, task }
 }
 
 impl Running {
@@ -146,22 +156,22 @@ impl Running {
         self.shared.counters.read()
     }
 
-    /// As [`Feeds::log_wanted`].
-    #[must_use]
-    pub fn log_wanted(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Feed> {
-        self.feeds().log_wanted(tenant, connection)
-    }
-
     /// What gives dispatchers their feeds.
     #[must_use]
     pub fn feeds(&self) -> Feeds {
         Feeds(self.shared.clone())
     }
 
+    /// As [`Feeds::log_wanted`].
+    #[must_use]
+    pub fn log_wanted(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Feed> {
+        self.feeds().log_wanted(tenant, connection)
+    }
+
     /// Stops taking messages, settles what is in hand, publishes what is committed, and closes. Takes at most about
     /// ten seconds; what was not finished is done after the next start.
     pub async fn shutdown(mut self) {
-        self.stop.cancel();
+        self.shared.stop.cancel();
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
             && error.is_panic()
@@ -176,13 +186,12 @@ impl Running {
 pub struct Feeds(Arc<Shared>);
 
 impl Feeds {
-    /// What tells a connection's dispatcher how far to read the journal for logs. `None` for a tenant that this
-    /// process does not own.
+    /// What tells a connection's dispatcher how far to read the journal for logs. The tenant may be served by this
+    /// process now, later, or never: the feed follows it. `None` for one that the settings do not know.
     #[must_use]
     pub fn log_wanted(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Feed> {
-        let head = self.0.wiring.engines.head(tenant)?;
-        let wanted = self.0.wanted.subscribe(&(tenant.clone(), connection.clone()));
-        Some(Feed::new(wanted, head, self.0.pulse.subscribe()))
+        let known = self.0.wiring.intake.knows(tenant);
+        known.then(|| Feed::new(self.0.clone(), (tenant.clone(), connection.clone())))
     }
 }
 
@@ -206,7 +215,7 @@ impl Meter {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.shared.stop.cancel();
         if let Some(task) = &self.task {
             task.abort();
         }

@@ -92,6 +92,11 @@ pub(super) fn of_bus(meter: Meter) -> Source {
             "Messages in the intake's broker queues, when last looked at",
             ConstGauge::new(whole(health.waiting)),
         );
+        registry.register(
+            "bus_parked_waiting",
+            "Messages in the parked broker queue, when last looked at",
+            ConstGauge::new(whole(health.parked)),
+        );
         Box::pin(std::future::ready(()))
     })
 }

@@ -44,9 +44,6 @@ pub struct Bus {
     pub prefetch: u16,
     /// How many publishes may wait for their confirm. Default 1000.
     pub window: u32,
-    /// Intake is spread over so many broker queues, in order within each. Every daemon on one broker must say the
-    /// same. Default 8.
-    pub intake_shards: u16,
 }
 
 impl Default for Bus {
@@ -63,7 +60,6 @@ impl Default for Bus {
             reconnect_max: Span::secs(10),
             prefetch: 100,
             window: 1_000,
-            intake_shards: 8,
         }
     }
 }
@@ -88,6 +84,5 @@ impl Bus {
         problems.span("bus.reconnect_max", self.reconnect_max, self.reconnect_min..=Span::mins(10));
         problems.count("bus.prefetch", self.prefetch.into(), 1..=10_000);
         problems.count("bus.window", self.window.into(), 1..=100_000);
-        problems.count("bus.intake_shards", self.intake_shards.into(), 1..=64);
     }
 }

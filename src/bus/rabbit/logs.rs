@@ -9,14 +9,20 @@ use futures::StreamExt;
 use std::sync::Arc;
 use tieline_model::envelope::Envelope;
 use tieline_model::{Code, ConnectionId, Seq};
+use tokio_util::sync::CancellationToken;
 
-/// Reads until the process stops.
-pub(super) async fn run(session: Arc<Session>, connection: ConnectionId) -> Result<(), Fault> {
+/// Reads until the process stops, or `leave` says that nobody here listens to the connection any more.
+pub(super) async fn run(
+    session: Arc<Session>,
+    connection: ConnectionId,
+    leave: CancellationToken,
+) -> Result<(), Fault> {
     let queue = topology::connector_queue(&connection);
     let (channel, mut consumer) = consume(&session, &queue).await?;
     loop {
         let delivery = tokio::select! {
             () = session.stop.cancelled() => break,
+            () = leave.cancelled() => break,
             delivery = consumer.next() => delivery,
         };
         let delivery = match delivery {

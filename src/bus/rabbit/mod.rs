@@ -9,8 +9,10 @@ mod link;
 mod logs;
 mod park;
 mod publish;
+mod roster;
 mod session;
 mod topology;
+mod unrouted;
 
 use super::health::{State, count};
 use super::{Connections, Shared};
@@ -23,7 +25,6 @@ use std::time::Duration;
 use tieline_connector_api::{Finding, Severity};
 use tieline_model::{Seq, TenantId};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use topology::Topology;
 
 /// A session that lived this long was a good one: the next pause starts small again.
@@ -52,7 +53,7 @@ impl Again {
 pub(super) async fn check(settings: &settings::Bus, of: &Connections) -> Finding {
     let tried = async {
         let link = Link::open(settings, "doctor").await?;
-        let plan = Topology::plan(&of.tenants, &of.connections, settings.intake_shards);
+        let plan = Topology::plan(&of.tenants, &of.connections);
         let declared = plan.declare(&link.connection).await;
         link.close().await;
         declared
@@ -73,13 +74,14 @@ pub(super) async fn check(settings: &settings::Bus, of: &Connections) -> Finding
 }
 
 /// Runs sessions until told to stop.
-pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
+pub(super) async fn supervise(shared: Arc<Shared>) {
+    let stop = shared.stop.clone();
     let again = Arc::new(Again::default());
     let mut tries = 0;
     let mut told: Option<(String, Instant)> = None;
     while !stop.is_cancelled() {
         let began = Instant::now();
-        let Err(fault) = session::run(&shared, &again, &stop).await else { break };
+        let Err(fault) = session::run(&shared, &again).await else { break };
         if began.elapsed() > GOOD {
             tries = 0;
             told = None;

@@ -2,7 +2,8 @@
 
 use super::Fault;
 use super::session::{Blocked, confirmed, confirming};
-use super::topology::PARKED;
+use super::topology::{INTAKE, PARKED};
+use crate::bus::outgoing::routing_key;
 use crate::bus::{Rejected, Seal};
 use lapin::message::Delivery;
 use lapin::options::BasicPublishOptions;
@@ -10,7 +11,17 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection};
 use serde_json::json;
 use std::time::Duration;
-use tokio::sync::watch;
+use tieline_model::TenantId;
+use tokio::sync::{Mutex, watch};
+
+/// Marks a message that was published again under another key.
+const SENT_ON_HEADER: &str = "tieline-sent-on";
+
+/// Whether a message was published again under its own key before.
+pub(super) fn was_sent_on(delivery: &Delivery) -> bool {
+    let headers = delivery.properties.headers().as_ref();
+    headers.is_some_and(|headers| headers.inner().contains_key(SENT_ON_HEADER))
+}
 
 /// The channels for it, on the publishing connection: the consuming one must never be blocked.
 pub(super) struct Parking {
@@ -18,6 +29,8 @@ pub(super) struct Parking {
     answers: Channel,
     within: Duration,
     blocked: watch::Receiver<Blocked>,
+    /// One message at a time, so that a return can only be that message's.
+    turn: Mutex<()>,
 }
 
 impl Parking {
@@ -28,7 +41,7 @@ impl Parking {
     ) -> Result<Self, Fault> {
         let parked = confirming(publish).await?;
         let answers = publish.create_channel().await.map_err(Fault::amqp("opening a channel for answers"))?;
-        Ok(Self { parked, answers, within, blocked })
+        Ok(Self { parked, answers, within, blocked, turn: Mutex::default() })
     }
 
     /// Parks a message; it may be acknowledged once this returns.
@@ -60,14 +73,34 @@ impl Parking {
         if let Some(id) = delivery.properties.message_id() {
             properties = properties.with_message_id(id.clone());
         }
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let sealed = seal.seal(&delivery.data);
-        let publish = self.parked.basic_publish(PARKED.into(), "".into(), options, &sealed, properties);
+        self.kept(PARKED, "", &sealed, properties).await
+    }
+
+    /// Publishes a message of the intake again, as it was, under the key of the tenant that it names; it may be
+    /// acknowledged once this returns.
+    pub(super) async fn send_on(&self, delivery: &Delivery, tenant: &TenantId) -> Result<(), Fault> {
+        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
+        headers.insert(SENT_ON_HEADER.into(), AMQPValue::Boolean(true));
+        let properties = delivery.properties.clone().with_delivery_mode(2).with_headers(headers);
+        self.kept(INTAKE, &routing_key(tenant, "sent_on"), &delivery.data, properties).await
+    }
+
+    /// Publishes, and waits until a queue has it.
+    async fn kept(
+        &self,
+        exchange: &str,
+        key: &str,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> Result<(), Fault> {
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let _turn = self.turn.lock().await;
+        let publish = self.parked.basic_publish(exchange.into(), key.into(), options, body, properties);
         let confirm = publish.await.map_err(Fault::amqp("parking"))?;
         let confirmation = confirmed(confirm, self.within, self.blocked.clone()).await?;
-        // Parking is rare and waits for each confirm, so a return can only be this message's.
         if !confirmation.is_ack() || confirmation.take_message().is_some() {
-            return Err(Fault::Unrouted(PARKED.to_owned()));
+            return Err(Fault::Unrouted(exchange.to_owned()));
         }
         Ok(())
     }

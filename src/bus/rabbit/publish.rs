@@ -5,7 +5,7 @@ use super::session::{Session, confirmed};
 use super::topology::{self, EVENTS};
 use crate::bus::health::count;
 use crate::bus::outgoing::{envelope, event_id, routing_key};
-use crate::journal::{Reader, Recorded};
+use crate::journal::{self, Reader, Recorded};
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, StreamExt};
@@ -18,30 +18,41 @@ use std::sync::Arc;
 use std::time::Duration;
 use tieline_model::{Seq, TenantId};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// Rows read at once.
 const READ: u32 = 256;
 /// How often the cursor is written. After a crash the events since then are published again.
 const CURSOR_EVERY: Duration = Duration::from_millis(250);
+/// Pause before a journal that is away is tried again.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 /// Survives a restart of the broker; dead-lettering keeps it, whatever the queue.
 const PERSISTENT: u8 = 2;
 /// Where a message says its position, so that a return can be told apart without reading its body.
 const SEQ_HEADER: &str = "tieline-seq";
 
-/// Publishes until the process stops and all that was committed is confirmed.
-pub(super) async fn run(session: Arc<Session>, tenant: TenantId) -> Result<(), Fault> {
+/// Publishes until the process stops and all that was committed is confirmed, or until the tenant has gone to another
+/// process, which goes on at the cursor.
+pub(super) async fn run(
+    session: Arc<Session>,
+    tenant: TenantId,
+    leave: CancellationToken,
+) -> Result<(), Fault> {
     let Some(head) = session.shared.wiring.engines.head(&tenant) else { return Ok(()) };
-    let cursor = session.shared.wiring.store.cursor(&tenant, &Reader::Bus).await?;
+    let Some(cursor) = cursor(&session, &tenant, &leave).await? else { return Ok(()) };
     let again = session.again.take(&tenant).map_or(cursor, |seq| Seq(seq.0.saturating_sub(1)));
     let mut publisher = Publisher {
         read: cursor.min(again),
         confirmed: cursor.min(again),
         written: cursor,
         write_at: None,
+        read_at: None,
         rows: VecDeque::new(),
         flying: FuturesOrdered::new(),
         head,
+        closed: false,
+        leave,
         tenant,
         session,
     };
@@ -54,10 +65,47 @@ pub(super) async fn run(session: Arc<Session>, tenant: TenantId) -> Result<(), F
     ended
 }
 
+/// Where publishing goes on; `None` if there is nothing to publish here any more.
+async fn cursor(
+    session: &Session,
+    tenant: &TenantId,
+    leave: &CancellationToken,
+) -> Result<Option<Seq>, Fault> {
+    loop {
+        match session.shared.wiring.store.cursor(tenant, &Reader::Bus).await {
+            Err(error) if passes(&error) => tell(tenant, &error),
+            read => return Ok(Some(read?)),
+        }
+        tokio::select! {
+            () = session.stop.cancelled() => return Ok(None),
+            () = leave.cancelled() => return Ok(None),
+            () = sleep(JOURNAL_PAUSE) => {}
+        }
+    }
+}
+
+/// The journal is away or full for now. The session stays: dropping it would send back the messages that wait in hand
+/// for the journal, and each return counts against them.
+fn passes(error: &journal::Error) -> bool {
+    use journal::Error::{Fatal, Fenced, Full, Refused, Unknown, Unreachable, Unreadable};
+    match error {
+        Full | Unknown(_) | Unreachable(_) => true,
+        Fatal(_) | Fenced(_) | Refused(_) | Unreadable(_) => false,
+    }
+}
+
+fn tell(tenant: &TenantId, error: &journal::Error) {
+    tracing::warn!(%tenant, %error, "the journal cannot be read or written for publishing; trying again");
+}
+
 struct Publisher {
     session: Arc<Session>,
     tenant: TenantId,
     head: watch::Receiver<Seq>,
+    /// Nothing more is committed here: the tenant has gone, or the engines have stopped.
+    closed: bool,
+    /// Another process publishes from now on.
+    leave: CancellationToken,
     /// The last row read from the journal.
     read: Seq,
     /// The last row up to which all are confirmed.
@@ -66,17 +114,24 @@ struct Publisher {
     written: Seq,
     /// When it is written next.
     write_at: Option<Instant>,
+    /// When the journal, which could not be read, is tried again.
+    read_at: Option<Instant>,
     rows: VecDeque<Recorded>,
     flying: FuturesOrdered<BoxFuture<'static, (Seq, Result<Confirmation, Fault>)>>,
 }
 
 impl Publisher {
     async fn run(&mut self) -> Result<(), Fault> {
-        let stop = self.session.stop.clone();
+        let (stop, leave) = (self.session.stop.clone(), self.leave.clone());
         loop {
-            self.fill().await?;
+            if leave.is_cancelled() {
+                self.rows.clear();
+            } else {
+                self.fill().await?;
+            }
+            let over = self.closed || stop.is_cancelled() || leave.is_cancelled();
             let idle = self.rows.is_empty() && self.flying.is_empty();
-            if idle && stop.is_cancelled() {
+            if idle && over {
                 return self.write_cursor().await;
             }
             let window = self.session.window.clone();
@@ -87,13 +142,10 @@ impl Publisher {
                         self.publish(&row, permit).await?;
                     }
                 }
-                more = self.head.changed(), if self.rows.is_empty() && !stop.is_cancelled() => {
-                    if more.is_err() {
-                        // The engines are gone: nothing more is committed.
-                        stop.cancelled().await;
-                    }
-                }
+                more = self.head.changed(), if self.rows.is_empty() && !over => self.closed = more.is_err(),
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
+                () = leave.cancelled(), if !leave.is_cancelled() => {}
+                () = sleep_until(self.read_at.unwrap_or_else(Instant::now)), if self.read_at.is_some() => {}
                 () = sleep_until(self.write_at.unwrap_or_else(Instant::now)), if self.write_at.is_some() => {
                     self.write_cursor().await?;
                 }
@@ -102,10 +154,21 @@ impl Publisher {
     }
 
     async fn fill(&mut self) -> Result<(), Fault> {
-        if self.rows.is_empty() && *self.head.borrow_and_update() > self.read {
-            let rows = self.session.shared.wiring.store.read(&self.tenant, self.read, READ).await?;
-            self.read = rows.last().map_or(self.read, |row| row.seq);
-            self.rows.extend(rows);
+        let waits = self.read_at.is_some_and(|at| Instant::now() < at);
+        if waits || !self.rows.is_empty() || *self.head.borrow_and_update() <= self.read {
+            return Ok(());
+        }
+        self.read_at = None;
+        match self.session.shared.wiring.store.read(&self.tenant, self.read, READ).await {
+            Ok(rows) => {
+                self.read = rows.last().map_or(self.read, |row| row.seq);
+                self.rows.extend(rows);
+            }
+            Err(error) if passes(&error) => {
+                tell(&self.tenant, &error);
+                self.read_at = Some(Instant::now() + JOURNAL_PAUSE);
+            }
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -191,8 +254,14 @@ impl Publisher {
         self.write_at = None;
         if self.confirmed > self.written {
             let store = &self.session.shared.wiring.store;
-            store.move_cursor(&self.tenant, &Reader::Bus, self.confirmed).await?;
-            self.written = self.confirmed;
+            match store.move_cursor(&self.tenant, &Reader::Bus, self.confirmed).await {
+                Ok(()) => self.written = self.confirmed,
+                Err(error) if passes(&error) => {
+                    tell(&self.tenant, &error);
+                    self.write_at = Some(Instant::now() + JOURNAL_PAUSE);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

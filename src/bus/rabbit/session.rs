@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::park::Parking;
 use super::topology::{self, Topology};
-use super::{Again, Fault, intake, logs, publish};
+use super::{Again, Fault, roster};
 use crate::bus::Shared;
 use crate::bus::health::{State, count};
 use futures::{Stream, StreamExt};
@@ -43,12 +43,8 @@ pub(super) struct Session {
 }
 
 /// Runs a session. `Ok` when the process stops.
-pub(super) async fn run(
-    shared: &Arc<Shared>,
-    again: &Arc<Again>,
-    stop: &CancellationToken,
-) -> Result<(), Fault> {
-    let settings = &shared.wiring.settings;
+pub(super) async fn run(shared: &Arc<Shared>, again: &Arc<Again>) -> Result<(), Fault> {
+    let (settings, stop) = (&shared.wiring.settings, &shared.stop);
     let opening = async {
         let publish = Link::open(settings, "publish").await?;
         let consume = Link::open(settings, "consume").await?;
@@ -59,7 +55,7 @@ pub(super) async fn run(
         () = stop.cancelled() => return Ok(()),
     };
     // On a fault both links are dropped, which cuts them: a broker that is blocked or gone answers no goodbye.
-    talk(shared, again, stop, &publish.connection, &consume).await?;
+    talk(shared, again, &publish.connection, &consume).await?;
     consume.close().await;
     publish.close().await;
     Ok(())
@@ -68,7 +64,6 @@ pub(super) async fn run(
 async fn talk(
     shared: &Arc<Shared>,
     again: &Arc<Again>,
-    stop: &CancellationToken,
     publish: &Connection,
     consume: &Arc<Link>,
 ) -> Result<(), Fault> {
@@ -77,8 +72,7 @@ async fn talk(
     let mut parts = JoinSet::new();
     parts.spawn(watch_publishing(shared.clone(), publish.events_listener(), blocked_tx));
     parts.spawn(watch_consuming(consume.connection.events_listener()));
-    let tenants = wiring.engines.tenants();
-    let plan = Topology::plan(&tenants, &wiring.connections, wiring.settings.intake_shards);
+    let plan = Topology::plan(&wiring.intake.tenants(), &wiring.connections);
     let within = wiring.settings.confirm_within.std();
     let setting_up = async {
         plan.declare(&consume.connection).await?;
@@ -95,26 +89,15 @@ async fn talk(
         parking,
         window: Arc::new(Semaphore::new(wiring.settings.window as usize)),
         blocked,
-        stop: stop.clone(),
+        stop: shared.stop.clone(),
     });
-    parts.spawn(probe(session.clone()));
+    parts.spawn(probe(session.clone(), plan));
     let mut workers = JoinSet::new();
-    for tenant in tenants {
-        workers.spawn(publish::run(session.clone(), tenant));
-    }
-    for shard in 0..wiring.settings.intake_shards {
-        workers.spawn(intake::run(session.clone(), shard));
-    }
-    let mut connections: Vec<_> = wiring.connections.iter().map(|(_, id)| id.clone()).collect();
-    connections.sort();
-    connections.dedup();
-    for connection in connections {
-        workers.spawn(logs::run(session.clone(), connection));
-    }
+    workers.spawn(roster::run(session));
     count(&shared.counters.sessions);
     shared.pulse.becomes(State::Up, None);
     tracing::info!("a session with the broker is up");
-    until_fault_or_stop(stop, parts, workers).await
+    until_fault_or_stop(&shared.stop, parts, workers).await
 }
 
 /// Parts never end by themselves; workers end when the process stops and they have finished.
@@ -231,22 +214,22 @@ async fn watch_consuming(events: impl Stream<Item = Event> + Send + 'static) -> 
 }
 
 /// Makes sure that messages move even when there is nothing to say: a message that vanishes at the broker, and a look
-/// at the intake's queues on the other connection.
-async fn probe(session: Arc<Session>) -> Result<(), Fault> {
+/// at the queues of intake and of what is parked on the other connection.
+async fn probe(session: Arc<Session>, plan: Topology) -> Result<(), Fault> {
     let settings = &session.shared.wiring.settings;
     let within = settings.confirm_within.std();
-    let doing = "looking at the intake's queues";
+    let doing = "looking at the queues of intake and parked";
     let channel = session.consume.connection.create_channel().await.map_err(Fault::amqp(doing))?;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     loop {
-        let mut waiting = 0;
-        for shard in 0..settings.intake_shards {
-            let name = topology::intake_queue(shard);
-            let look = channel.queue_declare(name.as_str().into(), passive, FieldTable::default());
+        let (mut waiting, mut parked) = (0, 0);
+        for name in plan.watched() {
+            let look = channel.queue_declare(name.into(), passive, FieldTable::default());
             let queue = timeout(within, look).await.map_err(|_| Fault::Silent(within))?;
-            waiting += u64::from(queue.map_err(Fault::amqp(doing))?.message_count());
+            let count = u64::from(queue.map_err(Fault::amqp(doing))?.message_count());
+            *if name == topology::PARKED { &mut parked } else { &mut waiting } += count;
         }
-        session.shared.pulse.waiting(waiting);
+        session.shared.pulse.waiting(waiting, parked);
         let publish = session.events.basic_publish(
             topology::PROBE.into(),
             "".into(),

@@ -2,19 +2,20 @@
 
 use super::fault::{Fault, said};
 use crate::bus::outgoing::tenant_word;
+use crate::journal::Shard;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ErrorKind, ExchangeKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tieline_model::{ConnectionId, TenantId};
 
 /// Producers publish here, with the key `<tenant>.<type>`.
 pub(super) const INTAKE: &str = "tieline.intake";
 /// All events leave here, with the key `<tenant>.<type>`.
 pub(super) const EVENTS: &str = "tieline.events";
-/// What no binding of [`INTAKE`] wants (an unknown tenant, a wrong key). It goes to the first intake queue, whose
-/// reader parks it or, as the body decides and not the key, carries it out.
+/// What no binding of [`INTAKE`] wants (an unknown tenant, a wrong key), and what the broker handed out too often. The
+/// queue of the same name gets it; its reader parks it or, as the body decides and not the key, sends it on.
 pub(super) const INTAKE_UNROUTED: &str = "tieline.intake.unrouted";
 /// What no queue wants of [`EVENTS`]. Nothing is bound to it by us; who wants to see these events binds a queue.
 pub(super) const EVENTS_UNROUTED: &str = "tieline.events.unrouted";
@@ -26,29 +27,26 @@ pub(super) const PROBE: &str = "tieline.probe";
 /// Parked messages hold what callers are called, so they live for a day. An argument and no policy, because it is a
 /// promise and not a preference.
 const PARKED_TTL_MS: i32 = 24 * 60 * 60 * 1000;
-/// RabbitMQ 4 drops a message after 20 returns; the reader judges poison itself and parks it, so that the same holds
-/// for 3.10, which has no default. Below 4.0 there is no word for "no limit".
-const DELIVERY_LIMIT: i32 = 1_000_000;
+/// How often a message of the intake may come back before the broker puts it aside. The reader parks poison itself well
+/// before; this is for poison that ends the reader. RabbitMQ 3.10 has no limit of its own, RabbitMQ 4 has 20 and drops.
+pub(super) const INTAKE_DELIVERIES_MAX: i32 = 100;
+/// The same for a connection's queue, whose messages only say that there is something to read in the journal.
+const CONNECTOR_DELIVERIES_MAX: i32 = 20;
+/// Whoever looks into these queues and puts messages back must not use them up.
+const NO_LIMIT: i32 = 1_000_000;
 
 /// Which events a connection's queue gets: those that can change a log.
 pub(super) const LOG_KINDS: [&str; 3] = ["interaction.#", "wrap_up.#", "call.#"];
 
-/// The intake queue of a shard.
-pub(super) fn intake_queue(shard: u16) -> String {
-    format!("{INTAKE}.{shard:02}")
+/// The intake queue of a shard: the same shards that processes own, so that a queue has one reader at a time who can
+/// carry out everything in it.
+pub(super) fn intake_queue(shard: Shard) -> String {
+    format!("{INTAKE}.{shard}")
 }
 
 /// The queue of a CRM connection.
 pub(super) fn connector_queue(connection: &ConnectionId) -> String {
     format!("tieline.connector.{connection}")
-}
-
-/// In which shard a tenant's messages go: FNV-1a, so that every daemon of every release agrees.
-pub(super) fn shard_of(tenant: &TenantId, shards: u16) -> u16 {
-    let hash = tenant.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    u16::try_from(hash % u64::from(shards.max(1))).expect("a remainder is smaller than its divisor")
 }
 
 /// Whether the queue of a connection should have got an event of this kind.
@@ -67,7 +65,7 @@ pub(super) struct Topology {
 
 impl Topology {
     /// For these tenants and connections.
-    pub(super) fn plan(tenants: &[TenantId], connections: &[(TenantId, ConnectionId)], shards: u16) -> Self {
+    pub(super) fn plan(tenants: &[TenantId], connections: &[(TenantId, ConnectionId)]) -> Self {
         let mut plan = Self::default();
         plan.exchange(INTAKE_UNROUTED, ExchangeKind::Fanout, None);
         plan.exchange(EVENTS_UNROUTED, ExchangeKind::Fanout, None);
@@ -75,16 +73,19 @@ impl Topology {
         plan.exchange(EVENTS, ExchangeKind::Topic, Some(EVENTS_UNROUTED));
         plan.exchange(PARKED, ExchangeKind::Fanout, None);
         plan.exchange(PROBE, ExchangeKind::Fanout, None);
-        plan.queue(PARKED, &[("x-message-ttl", AMQPValue::LongInt(PARKED_TTL_MS))]);
+        plan.queue(PARKED, NO_LIMIT, &[("x-message-ttl", AMQPValue::LongInt(PARKED_TTL_MS))]);
         plan.bind(PARKED, PARKED, "");
-        for shard in 0..shards.max(1) {
-            let active = ("x-single-active-consumer", AMQPValue::Boolean(true));
-            plan.queue(&intake_queue(shard), &[active]);
+        let one_reader = || ("x-single-active-consumer", AMQPValue::Boolean(true));
+        plan.queue(INTAKE_UNROUTED, NO_LIMIT, &[one_reader()]);
+        plan.bind(INTAKE_UNROUTED, INTAKE_UNROUTED, "");
+        let shards: BTreeSet<Shard> = tenants.iter().map(Shard::of).collect();
+        for shard in shards {
+            let [to, how, full] = dead_letters_to(INTAKE_UNROUTED);
+            plan.queue(&intake_queue(shard), INTAKE_DELIVERIES_MAX, &[one_reader(), to, how, full]);
         }
-        plan.bind(&intake_queue(0), INTAKE_UNROUTED, "");
         for tenant in tenants {
             let key = format!("{}.#", tenant_word(tenant));
-            plan.bind(&intake_queue(shard_of(tenant, shards)), INTAKE, &key);
+            plan.bind(&intake_queue(Shard::of(tenant)), INTAKE, &key);
         }
         let mut of_connection: BTreeMap<&ConnectionId, Vec<&TenantId>> = BTreeMap::new();
         for (tenant, connection) in connections {
@@ -92,7 +93,7 @@ impl Topology {
         }
         for (connection, tenants) in of_connection {
             let queue = connector_queue(connection);
-            plan.queue(&queue, &[]);
+            plan.queue(&queue, CONNECTOR_DELIVERIES_MAX, &dead_letters_to(PARKED));
             for tenant in tenants {
                 for kind in LOG_KINDS {
                     plan.bind(&queue, EVENTS, &format!("{}.{kind}", tenant_word(tenant)));
@@ -100,6 +101,12 @@ impl Topology {
             }
         }
         plan
+    }
+
+    /// Queues whose length an operator wants to see: the intake's, and what is parked.
+    pub(super) fn watched(&self) -> impl Iterator<Item = &str> {
+        let names = self.queues.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| *name == PARKED || name.starts_with(INTAKE))
     }
 
     fn exchange(&mut self, name: &str, kind: ExchangeKind, alternate: Option<&str>) {
@@ -111,10 +118,10 @@ impl Topology {
     }
 
     /// Quorum queues only: confirmed messages survive the loss of a minority of the cluster.
-    fn queue(&mut self, name: &str, more: &[(&str, AMQPValue)]) {
+    fn queue(&mut self, name: &str, deliveries_max: i32, more: &[(&str, AMQPValue)]) {
         let mut arguments = FieldTable::default();
         arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(deliveries_max));
         for (name, value) in more {
             arguments.insert((*name).into(), value.clone());
         }
@@ -163,6 +170,17 @@ impl Topology {
         }
         channel.close(200, "OK".into()).await.map_err(Fault::amqp("closing the channel of the topology"))
     }
+}
+
+/// What a queue hands out in vain is dead-lettered at least once: it stays where it is until the other queue has it. The
+/// broker does that only for a queue that refuses when it is full; without a length limit it never is.
+fn dead_letters_to(exchange: &str) -> [(&'static str, AMQPValue); 3] {
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    [
+        ("x-dead-letter-exchange", text(exchange)),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+    ]
 }
 
 /// What does not fit, and the way out; or the fault, when the session itself is gone.
@@ -218,19 +236,15 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_keeps_its_shard() {
-        let of = |t: &str| shard_of(&TenantId::new(t).unwrap(), 8);
-        assert_eq!((of("acme"), of("acme.emea"), of("globex")), (7, 3, 6));
-    }
-
-    #[test]
     fn tenants_that_share_a_connections_name_share_its_queue_and_keep_their_keys() {
         let t = |t: &str| TenantId::new(t).unwrap();
         let sf = ConnectionId::new("sf").unwrap();
         let tenants = [t("a"), t("a.b")];
-        let plan = Topology::plan(&tenants, &[(t("a"), sf.clone()), (t("a.b"), sf)], 1);
+        let plan = Topology::plan(&tenants, &[(t("a"), sf.clone()), (t("a.b"), sf)]);
         let queues: Vec<_> = plan.queues.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(queues, ["tieline.parked", "tieline.intake.00", "tieline.connector.sf"]);
+        let shards = tenants.each_ref().map(|t| intake_queue(Shard::of(t)));
+        let [a, b] = &shards;
+        assert_eq!(queues, ["tieline.parked", "tieline.intake.unrouted", a, b, "tieline.connector.sf"]);
         let keys: Vec<_> = plan
             .bindings
             .iter()
