@@ -34,6 +34,10 @@ enum Verb {
         /// How log lines are written to standard error.
         #[arg(long, value_enum, default_value = "text")]
         log: Format,
+        /// What this process does, where several share the work: gateway, core, connectors; several by commas. Goes over
+        /// `daemon.roles` in the settings.
+        #[arg(long = "role", env = "TIELINE_ROLES", value_delimiter = ',')]
+        roles: Vec<settings::Role>,
     },
     /// Runs the daemon with stand-ins of the CRMs and invented people, all on this machine, and says what to open.
     Demo(super::demo::Args),
@@ -125,6 +129,14 @@ impl File {
     fn read(&self) -> Result<Settings, settings::Error> {
         settings::load(self.settings.as_deref(), settings::from_env())
     }
+
+    /// For a process with these roles; without any, those of the settings.
+    fn read_as(&self, roles: &[settings::Role]) -> Result<Settings, settings::Error> {
+        if roles.is_empty() {
+            return self.read();
+        }
+        settings::load_as(roles, self.settings.as_deref(), settings::from_env())
+    }
 }
 
 impl Cli {
@@ -142,9 +154,9 @@ impl Cli {
 
     fn carry_out(self) -> anyhow::Result<()> {
         match self.verb {
-            Verb::Run { file, log } => {
-                let settings = file.load()?;
-                run(settings, file, log)
+            Verb::Run { file, log, roles } => {
+                let read = move || file.read_as(&roles);
+                run(read()?, read, log)
             }
             Verb::Health { file } => runtime()?.block_on(super::health::health(&file.load()?)),
             Verb::Demo(args) => {
@@ -173,14 +185,18 @@ impl Cli {
     }
 }
 
-fn run(settings: Settings, file: File, log: Format) -> anyhow::Result<()> {
+fn run(
+    settings: Settings,
+    reread: impl Fn() -> Result<Settings, settings::Error> + Send + Sync + 'static,
+    log: Format,
+) -> anyhow::Result<()> {
     super::install_crypto();
     let runtime = runtime()?;
     let traces = {
         let _inside = runtime.enter();
         telemetry::start(log, &settings.telemetry)?
     };
-    let ended = runtime.block_on(super::run(settings, move || file.read()));
+    let ended = runtime.block_on(super::run(settings, reread));
     if !super::exit::in_a_hurry(&ended) {
         runtime.block_on(async {
             let sent = tokio::task::spawn_blocking(|| traces.finish());

@@ -24,6 +24,7 @@ impl Changes {
         let mut at_next_start: Vec<String> = [
             ("daemon", started.daemon != wanted.daemon),
             ("journal", started.journal != wanted.journal),
+            ("cluster", started.cluster != wanted.cluster),
             ("bus", started.bus != wanted.bus),
             ("http", started.http != wanted.http),
             ("auth", started.auth != wanted.auth),

@@ -1,6 +1,6 @@
 //! The settings of a running daemon: sections that stand until it ends, and contact centres that a reload exchanges.
 
-use super::{Auth, Http, Scan, Settings, Tenant};
+use super::{Auth, Cluster, Http, Roles, Scan, Settings, Tenant};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tieline_model::TenantId;
@@ -13,6 +13,10 @@ pub type Tenants = BTreeMap<TenantId, Arc<Tenant>>;
 pub struct Live {
     /// The listeners; stands until the daemon ends.
     pub http: Http,
+    /// What replicas need of each other; stands until the daemon ends.
+    pub cluster: Cluster,
+    /// What this process does; stands until the daemon ends.
+    pub roles: Roles,
     /// Who may come in; stands until the daemon ends.
     pub auth: Auth,
     /// Who looks for viruses in files; stands until the daemon ends.
@@ -26,8 +30,9 @@ impl Live {
     pub fn new(settings: Settings) -> Self {
         let tenants =
             settings.tenants.iter().map(|(id, tenant)| (id.clone(), Arc::new(tenant.clone()))).collect();
-        let Settings { http, auth, scan, .. } = settings;
-        Self { http, auth, scan, tenants: RwLock::new(Arc::new(tenants)) }
+        let roles = settings.roles();
+        let Settings { http, cluster, auth, scan, .. } = settings;
+        Self { http, cluster, roles, auth, scan, tenants: RwLock::new(Arc::new(tenants)) }
     }
 
     /// A contact centre as it is set now.

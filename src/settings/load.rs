@@ -1,7 +1,7 @@
 //! Reads the file, the environment, and the files that secrets stand in.
 
 use super::presets::Layer;
-use super::{Problems, Secret, Settings, bus};
+use super::{Problems, Role, Secret, Settings, bus};
 use config::{Config, Environment, File, FileFormat};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -36,6 +36,16 @@ pub enum Error {
     /// They fit and will not do.
     #[error(transparent)]
     Values(#[from] Problems),
+    /// A file that a key names cannot be used.
+    #[error("`{key}` names {}, which cannot be used: {why}; name a file that this user can read", .path.display())]
+    Named {
+        /// The key.
+        key: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The key file cannot be used.
     #[error("the key file {} cannot be used: {why}", .path.display())]
     Key {
@@ -52,9 +62,17 @@ pub enum Error {
 /// The file cannot be read, a key is unknown or holds the wrong kind of value, or the values will not do (all
 /// problems at once).
 pub fn load(file: Option<&Path>, env: HashMap<String, String>) -> Result<Settings, Error> {
-    let Some(path) = file else { return build("", "of the environment".to_owned(), env) };
+    load_as(&[], file, env)
+}
+
+/// As [`load`], for a process with these roles; without any, with those that the settings say.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as(roles: &[Role], file: Option<&Path>, env: HashMap<String, String>) -> Result<Settings, Error> {
+    let Some(path) = file else { return build("", "of the environment".to_owned(), env, roles) };
     let text = read_text(path, FILE_BYTES_MAX).map_err(|why| Error::File { path: path.to_owned(), why })?;
-    build(&text, format!("in {}", path.display()), env)
+    build(&text, format!("in {}", path.display()), env, roles)
 }
 
 /// Settings from a text and the given variables, checked. For tests and demos.
@@ -62,7 +80,7 @@ pub fn load(file: Option<&Path>, env: HashMap<String, String>) -> Result<Setting
 /// # Errors
 /// As [`load`].
 pub fn load_text(text: &str, env: HashMap<String, String>) -> Result<Settings, Error> {
-    build(text, "given".to_owned(), env)
+    build(text, "given".to_owned(), env, &[])
 }
 
 /// The variables of this process's environment that are settings.
@@ -77,7 +95,7 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Settings).to_value()
 }
 
-fn build(text: &str, from: String, env: HashMap<String, String>) -> Result<Settings, Error> {
+fn build(text: &str, from: String, env: HashMap<String, String>, roles: &[Role]) -> Result<Settings, Error> {
     let shape = |why: config::ConfigError| {
         let why = why.to_string();
         Error::Shape { from: from.clone(), why: format!("{why}{}", choices(&why)) }
@@ -99,6 +117,9 @@ fn build(text: &str, from: String, env: HashMap<String, String>) -> Result<Setti
         .map_err(shape)?
         .try_deserialize()
         .map_err(shape)?;
+    if !roles.is_empty() {
+        settings.daemon.roles = roles.to_vec();
+    }
     let mut problems = Problems::default();
     fetch_secrets(&mut settings, &mut problems);
     if let Err(more) = settings.validate() {
@@ -157,7 +178,7 @@ fn fetch(key: &str, path: &Path, into: &mut Option<Secret>, problems: &mut Probl
     }
 }
 
-fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
+pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
     let mut text = String::new();
     file.take(bytes_max + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;

@@ -7,6 +7,7 @@
 mod auth;
 mod bus;
 mod changes;
+mod cluster;
 mod daemon;
 mod desk;
 mod dispatch;
@@ -27,14 +28,15 @@ mod tenant;
 pub use auth::{Algorithm, Auth, Issuer, Producer};
 pub use bus::{Bus, BusKind};
 pub use changes::Changes;
-pub use daemon::Daemon;
+pub use cluster::{Cluster, Identity};
+pub use daemon::{Daemon, Role, Roles};
 pub use desk::{Faq, Field, FieldKind, Piece, Placeholder, Script, ScriptBranch, Step, Template};
 pub use dispatch::Dispatch;
 pub use hours::{Day, Schedule, Stretch};
 pub use http::Http;
 pub use journal::Journal;
 pub use live::{Live, Tenants};
-pub use load::{Error, from_env, load, load_text, read_or_make_key, schema};
+pub use load::{Error, from_env, load, load_as, load_text, read_or_make_key, schema};
 pub use presence::{LabelsSettings, LeaseSettings};
 pub use presets::Preset;
 pub use problem::{Problem, Problems};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub daemon: Daemon,
     /// Where the journal is kept.
     pub journal: Journal,
+    /// Several replicas over one journal.
+    pub cluster: Cluster,
     /// How events leave and enter the process.
     pub bus: Bus,
     /// The listeners and what they put up with.
@@ -78,6 +82,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What this process does.
+    #[must_use]
+    pub fn roles(&self) -> Roles {
+        Roles::of(&self.daemon.roles)
+    }
+
     /// Checks all sections, without network.
     ///
     /// # Errors
@@ -86,6 +96,7 @@ impl Settings {
         let mut problems = Problems::default();
         self.daemon.validate(&mut problems);
         self.journal.validate(&mut problems);
+        self.cluster.validate(self.roles(), self.http.public_url.as_ref(), &mut problems);
         self.bus.validate(&mut problems);
         self.http.validate(&mut problems);
         self.scan.validate(&mut problems);

@@ -4,6 +4,7 @@ use super::*;
 use std::collections::HashMap;
 use std::path::Path;
 
+mod cluster;
 mod desk;
 mod hours;
 mod presets;
@@ -33,6 +34,7 @@ fn the_example_file_shows_the_defaults_of_the_plain_sections() {
     let own = Settings::default();
     assert_eq!(shown.journal, own.journal);
     assert_eq!(shown.bus, own.bus);
+    assert_eq!(shown.cluster, own.cluster);
     assert_eq!(shown.daemon, own.daemon);
     assert_eq!(shown.dispatch, own.dispatch);
     assert_eq!(shown.auth, own.auth);
