@@ -78,6 +78,8 @@ pub(super) struct Served {
     heads: RwLock<BTreeMap<TenantId, watch::Receiver<Seq>>>,
     names: watch::Sender<Arc<BTreeSet<TenantId>>>,
     picture: watch::Sender<Arc<Picture>>,
+    /// Under which epoch this process holds a shard's engines.
+    epochs: RwLock<BTreeMap<Shard, journal::Epoch>>,
 }
 
 impl Served {
@@ -86,6 +88,7 @@ impl Served {
             heads: RwLock::default(),
             names: watch::Sender::new(Arc::default()),
             picture: watch::Sender::new(Arc::default()),
+            epochs: RwLock::default(),
         })
     }
 
@@ -330,6 +333,21 @@ impl Handle {
         }
     }
 
+    /// Under which epoch this process holds the engine of a tenant; `None` if it does not, or needs no lease for it.
+    #[must_use]
+    pub fn epoch_of(&self, tenant: &TenantId) -> Option<journal::Epoch> {
+        let epochs = self.served.epochs.read().unwrap_or_else(PoisonError::into_inner);
+        epochs.get(&Shard::of(tenant)).copied()
+    }
+
+    fn holds(&self, shard: Shard, epoch: Option<journal::Epoch>) {
+        let mut epochs = self.served.epochs.write().unwrap_or_else(PoisonError::into_inner);
+        match epoch {
+            Some(epoch) => epochs.insert(shard, epoch),
+            None => epochs.remove(&shard),
+        };
+    }
+
     pub(super) fn saw(&self, picture: Picture) {
         self.served.picture.send_replace(Arc::new(picture));
     }
@@ -342,6 +360,7 @@ impl Handle {
         its: InForce,
         seed: u64,
     ) -> Result<(), super::Error> {
+        self.holds(lease.shard, Some(lease.epoch));
         let (answer, answered) = oneshot::channel();
         let its = Box::new(its);
         let sent = self.moves.send(Move::Take { lease, tenant, its, seed, answer }).await;
@@ -351,6 +370,7 @@ impl Handle {
 
     /// Lets a shard's tenants go in order, and waits for it.
     pub(super) async fn leave(&self, shard: Shard) {
+        self.holds(shard, None);
         let (answer, answered) = oneshot::channel();
         if self.moves.send(Move::Leave { shard, answer }).await.is_ok() {
             // A dropped answer means that the engines have stopped, and with them the shard.
@@ -360,6 +380,7 @@ impl Handle {
 
     /// Forgets a shard's tenants at once.
     pub(super) async fn lose(&self, shard: Shard) {
+        self.holds(shard, None);
         // A closed channel means that the engines have stopped.
         let _ = self.moves.send(Move::Lose { shard }).await;
     }
