@@ -82,7 +82,7 @@ export function control(session: SignedIn, tenant: string, host: Host, page: Hos
   };
 
   link = new Link<PanelFrame, PanelSays>({
-    url: socketUrl("/ws/agent"),
+    url: socketUrl("/ws/agent", tenant),
     hello: () => ({ frame: "hello", token: session.token, can_pop: host.canPop, host: page }),
     onFrame,
     onState: (state) => store.dispatch({ type: "link", link: state }),

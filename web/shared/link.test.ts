@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { backoff, tenantOf } from "./link";
+import { backoff, socketUrl, tenantOf } from "./link";
 
 describe("backoff", () => {
   it("grows, has jitter, never comes at once and never waits for ever", () => {
@@ -17,5 +17,14 @@ describe("tenant", () => {
     expect(tenantOf("/panel/demo/")).toBe("demo");
     expect(tenantOf("/widget/acme/index.html")).toBe("acme");
     expect(tenantOf("/panel/")).toBe("");
+  });
+});
+
+describe("a socket's address", () => {
+  it("is on the page's own machine, as safe as the page, and names the contact centre", () => {
+    const secure = { protocol: "https:", host: "chat.example.com" };
+    expect(socketUrl("/ws/agent", "acme", secure)).toBe("wss://chat.example.com/ws/agent?tenant=acme");
+    const plain = { protocol: "http:", host: "127.0.0.1:8080" };
+    expect(socketUrl("/ws/customer", "a&b", plain)).toBe("ws://127.0.0.1:8080/ws/customer?tenant=a%26b");
   });
 });

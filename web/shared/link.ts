@@ -141,9 +141,17 @@ export class Link<In extends AnyIn, Out> {
   }
 }
 
-/** The address of a socket on the machine this page came from. */
-export function socketUrl(path: string, page: Location = window.location): string {
-  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}${path}`;
+/**
+ * The address of a socket on the machine this page came from. It names the contact centre, so that any machine can bring
+ * it to the one that serves it.
+ */
+export function socketUrl(
+  path: string,
+  tenant: string,
+  page: Pick<Location, "protocol" | "host"> = window.location,
+): string {
+  const scheme = page.protocol === "https:" ? "wss:" : "ws:";
+  return `${scheme}//${page.host}${path}?tenant=${encodeURIComponent(tenant)}`;
 }
 
 /** The tenant in this page's own address: `/panel/{tenant}/…`, `/widget/{tenant}/…`. */

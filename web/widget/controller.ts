@@ -57,7 +57,7 @@ export function control(tenant: string, started: ChatStarted, shown: boolean): C
     }
   };
   link = new Link<WidgetFrame, WidgetSays>({
-    url: socketUrl("/ws/customer"),
+    url: socketUrl("/ws/customer", tenant),
     hello: () => ({ frame: "hello", token: chat.token }),
     onFrame,
     onState: (state) => store.dispatch({ type: "link", link: state }),
