@@ -15,8 +15,12 @@ mod desks;
 mod lanes;
 #[path = "http/mirror.rs"]
 mod mirror;
+#[path = "http/papers.rs"]
+mod papers;
 #[path = "http/pops.rs"]
 mod pops;
+#[path = "http/replicas.rs"]
+mod replicas;
 #[path = "http/requests.rs"]
 mod requests;
 #[path = "http/sockets.rs"]

@@ -83,7 +83,7 @@ pub async fn run(
         metrics::of_bus(bus.meter()),
     ];
     let impaired = impaired(bus.meter(), crew.clone());
-    let edge = edge(&core, intake, reload.clone(), metrics, impaired).await?;
+    let edge = edge(&core, intake, reload.clone(), metrics, impaired, leases.is_some()).await?;
     say_where(&edge)?;
 
     let mut signals = drain::Signals::listen()?;
@@ -91,7 +91,7 @@ pub async fn run(
     let drain_within = core.settings.daemon.drain_within.std();
     let living = notify::live(core.handle.clone(), core.readiness.clone(), bus.meter());
     let mut at_hand = JoinSet::new();
-    let keeper = leases.map(|leases| keeper(&core, leases, crew.clone()));
+    let keeper = leases.map(|leases| keeper(&core, leases, crew.clone(), edge.reached_at()));
     at_hand.spawn(calendar::keep(core.live, core.handle.clone(), core.clock));
     let mut parts = start(core.handle, drive, edge, crew, keeper, bus)?;
     at_hand.spawn(reload::on(hangup, reload));
@@ -145,11 +145,14 @@ fn start(
 }
 
 /// Keeps this process's share of the tenants.
-fn keeper(core: &Core, leases: Arc<dyn Leases>, crew: Crew) -> Keeper {
+fn keeper(core: &Core, leases: Arc<dyn Leases>, crew: Crew, reached_at: Option<&str>) -> Keeper {
+    let roles = core.settings.roles();
+    let holds = [(roles.core, Part::Engines), (roles.connectors, Part::Dispatch)];
+    let holds = holds.into_iter().filter_map(|(does, part)| does.then_some(part)).collect();
     let (live, clock) = (core.live.clone(), core.clock.clone());
     Keeper {
         leases,
-        me: Replica { id: uuid::Uuid::now_v7(), address: None, holds: vec![Part::Engines, Part::Dispatch] },
+        me: Replica { id: uuid::Uuid::now_v7(), address: reached_at.map(str::to_owned), holds },
         engines: core.handle.clone(),
         crew: Arc::new(crew),
         tenants: core.settings.tenants.keys().cloned().collect(),
@@ -206,6 +209,7 @@ async fn edge(
     reload: Arc<reload::Reload>,
     metrics: Vec<Source>,
     impaired: http::Impaired,
+    shared: bool,
 ) -> anyhow::Result<Edge> {
     let verbs = admin::Verbs::new(core.store.clone(), core.clock.clone(), core.handle.clone(), reload);
     let edge = Edge::bind(crate::http::Parts {
@@ -219,8 +223,15 @@ async fn edge(
         readiness: core.readiness.clone(),
         impaired,
         metrics,
+        others: others(&core.settings, shared)?,
     });
     Ok(edge.await?)
+}
+
+/// Other replicas, where the journal is shared, and who this process is to them.
+fn others(settings: &Settings, shared: bool) -> anyhow::Result<Option<http::Others>> {
+    let identity = settings.cluster.identity().context(exit::WrongSettings)?;
+    Ok(shared.then_some(http::Others { identity }))
 }
 
 /// The journal, and where its leases are kept if others share it.
@@ -271,12 +282,17 @@ fn impaired(meter: bus::Meter, crew: Crew) -> http::Impaired {
 
 /// Says where it listens, on standard output, for people and for programs that start it with port 0.
 fn say_where(edge: &Edge) -> anyhow::Result<()> {
-    println!(
-        "tieline listens on http://{} (pages at {}), admin on http://{}",
-        edge.address()?,
-        edge.origin(),
-        edge.admin_address()?
-    );
+    let admin = edge.admin_address()?;
+    match edge.address()? {
+        Some(public) => {
+            let origin = edge.origin();
+            println!("tieline listens on http://{public} (pages at {origin}), admin on http://{admin}");
+        }
+        None => println!("tieline takes no browsers (it has no role gateway), admin on http://{admin}"),
+    }
+    if let Some(inner) = edge.reached_at() {
+        println!("tieline takes what other replicas forward at {inner}");
+    }
     Ok(())
 }
 

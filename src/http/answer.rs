@@ -90,9 +90,11 @@ pub(super) fn closing(mut response: Response) -> Response {
 
 /// Refuses new work while the daemon drains (F3), and says when to come back: by then another process listens.
 pub(super) async fn unless_draining(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    if !app.stop.is_cancelled() {
-        return next.run(request).await;
-    }
+    if app.stop.is_cancelled() { draining() } else { next.run(request).await }
+}
+
+/// That the daemon stops, and when to come back.
+pub(super) fn draining() -> Response {
     let message = format!("the daemon is stopping; come back in {COME_BACK} seconds");
     let mut response = Answer::from(Refusal::new(Code::Unavailable, message)).into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(COME_BACK));

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use tieline_engine::{CallState, Engine, Stage};
 use tieline_model::event::{ReturnedWhy, WithdrawnWhy};
 use tieline_model::live::{ChatState, Colleague, QueueView, Supervised};
-use tieline_model::{AgentId, ConnectionId, ContentId, Event, InteractionId, QueueId, SessionId};
+use tieline_model::{AgentId, ConnectionId, ContentId, Event, InteractionId, Millis, QueueId, SessionId};
 
 /// Acts of supervisors shown to the agent they concern.
 const ACTS_MAX: usize = 10;
@@ -91,6 +91,23 @@ pub(super) struct HubCounts {
 }
 
 impl Floor {
+    /// Ends all its sockets, each with a time of its own after which it comes again.
+    pub(super) fn send_away(
+        &self,
+        reason: &str,
+        reconnect_in: impl Fn() -> Option<Millis>,
+        counts: &HubCounts,
+    ) {
+        for seat in self.desks.values().flat_map(|desk| desk.seats.values()) {
+            let bye = PanelPush::Bye { reason: reason.to_owned(), reconnect_in: reconnect_in() };
+            seat.wire.send(bye, counts);
+        }
+        for seat in self.widgets.values().flatten() {
+            let bye = WidgetPush::Bye { reason: reason.to_owned(), reconnect_in: reconnect_in() };
+            seat.wire.send(bye, counts);
+        }
+    }
+
     pub(super) fn name_all(&mut self, engine: &Engine) {
         if self.names.is_empty() {
             let names = engine.policy().agents.iter().map(|(id, policy)| (id.clone(), policy.name.clone()));

@@ -1,6 +1,6 @@
 //! Is it alive, can it work, and how much did it do.
 
-use super::Shared;
+use super::{Shared, replicas};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -75,6 +75,7 @@ pub(super) struct Counts {
     pub(super) throttled: Count,
     pub(super) frames_in: Count,
     pub(super) frames_bad: Count,
+    pub(super) replicas: replicas::Counts,
 }
 
 /// `GET /healthz`: the process answers.
@@ -89,7 +90,8 @@ pub(super) async fn readyz(State(app): State<Shared>) -> Response {
 
 /// `GET /readyz` on the admin listener: also what is impaired, which is for operators alone.
 pub(super) async fn readyz_in_full(State(app): State<Shared>) -> Response {
-    let impaired = (app.parts.impaired)();
+    let mut impaired = (app.parts.impaired)();
+    impaired.extend(replicas::unserved(&app));
     ready(&app, if impaired.is_empty() { json!({}) } else { json!({ "impaired": impaired }) })
 }
 
@@ -156,4 +158,5 @@ fn own(app: &Shared, registry: &mut Registry) {
         open.get_or_create(&vec![("kind", kind)]).set(i64::try_from(sockets).unwrap_or(i64::MAX));
     }
     registry.register("sockets_open", "Live sockets", open);
+    counts.replicas.register(registry);
 }

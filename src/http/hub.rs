@@ -430,6 +430,9 @@ impl Hub {
     }
 }
 
+/// Sockets of a contact centre that went to another replica come back spread over this time.
+const COME_BACK_WITHIN_MS: u64 = 2_000;
+
 impl drive::Observer for Hub {
     fn committed(&mut self, tenant: &TenantId, engine: &Engine, rows: &[Recorded], content: &[NewContent]) {
         let everything = rows.iter().any(|row| {
@@ -455,5 +458,15 @@ impl drive::Observer for Hub {
         let mut floors = self.lock();
         let Some(floor) = floors.get_mut(tenant) else { return };
         floor.tell_all_anew(engine, &self.0.counts);
+    }
+
+    /// Everybody comes again, and is then brought to whoever serves the contact centre. What is kept of it here would be
+    /// old by the time it came back.
+    fn left(&mut self, tenant: &TenantId) {
+        if let Some(floor) = self.lock().remove(tenant) {
+            let reconnect_in = || Some(Millis(rand::random_range(0..COME_BACK_WITHIN_MS)));
+            floor.send_away("this contact centre moves to another machine", reconnect_in, &self.0.counts);
+        }
+        self.0.contents.forget(tenant);
     }
 }

@@ -82,6 +82,12 @@ impl Origins {
     }
 }
 
+/// A live socket's place among those of its address. Sockets that another replica forwards were counted where they came
+/// in.
+pub(super) fn place(app: &Shared, peer: &Peer, address: IpAddr) -> Result<Option<Place>, Answer> {
+    if peer.forwards { Ok(None) } else { app.sockets.enter(address).map(Some) }
+}
+
 /// Live sockets by network.
 #[derive(Clone)]
 pub(super) struct Sockets {

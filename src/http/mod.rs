@@ -26,6 +26,7 @@ mod panel_socket;
 mod panel_view;
 mod person;
 mod pops;
+mod replicas;
 mod returning;
 mod scan;
 mod server;
@@ -39,6 +40,7 @@ pub use explain::explain;
 pub use health::{Impaired, Readiness, Source};
 pub use hub::Hub;
 pub use pops::{Pop, Shown};
+pub use replicas::Others;
 pub use scan::scanner_works;
 
 use crate::auth::{Auth, Network, Producer, Rate, Throttle};
@@ -48,6 +50,8 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::routing::{any, get, post};
 use limits::{Origins, Sockets};
+use replicas::{Replicas, Tls};
+use server::Door;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tieline_model::envelope::Envelope;
@@ -92,6 +96,8 @@ pub struct Parts {
     pub impaired: Impaired,
     /// Further metrics, in the order shown.
     pub metrics: Vec<Source>,
+    /// Other replicas over the same journal; `None` where this process has it to itself.
+    pub others: Option<Others>,
 }
 
 /// Shared by all handlers.
@@ -107,6 +113,7 @@ pub(crate) struct App {
     uploads: Semaphore,
     infected: attachments::Infected,
     counts: health::Counts,
+    replicas: Option<Replicas>,
     stop: CancellationToken,
 }
 
@@ -115,21 +122,27 @@ pub(crate) type Shared = Arc<App>;
 /// The listeners, bound and not yet serving.
 pub struct Edge {
     app: Shared,
-    public: TcpListener,
+    /// Only where this process is a gateway.
+    public: Option<TcpListener>,
     admin: TcpListener,
+    inner: Option<(TcpListener, Tls, String)>,
     origin: String,
 }
 
 impl Edge {
-    /// Binds both listeners.
+    /// Binds the listeners: the public one of a gateway, the admin one, and the inner one where the settings have it.
     ///
     /// # Errors
-    /// An address is taken or not ours; the text names the key.
+    /// An address is taken or not ours, or a certificate will not do; the text names the key.
     pub async fn bind(parts: Parts) -> std::io::Result<Self> {
         let http = &parts.settings.http;
-        let public = listen("http.listen", http.listen).await?;
+        let public = match parts.settings.roles.gateway {
+            true => Some(listen("http.listen", http.listen).await?),
+            false => None,
+        };
         let admin = listen("http.admin_listen", http.admin_listen).await?;
-        let bound = public.local_addr()?;
+        let (replicas, inner) = meet(&parts).await?;
+        let bound = public.as_ref().map_or(Ok(http.listen), TcpListener::local_addr)?;
         let origin = http.origin(bound);
         let app = App {
             origins: Origins::new(http, bound),
@@ -142,18 +155,27 @@ impl Edge {
             uploads: Semaphore::new(attachments::UPLOADS_MAX),
             infected: attachments::Infected::default(),
             counts: health::Counts::default(),
+            replicas,
             stop: CancellationToken::new(),
             parts,
         };
-        Ok(Self { app: Arc::new(app), public, admin, origin })
+        Ok(Self { app: Arc::new(app), public, admin, inner, origin })
     }
 
-    /// Where the public listener really is (port 0 in the settings gives a free one).
+    /// Where the public listener really is (port 0 in the settings gives a free one); `None` if this process is no
+    /// gateway.
     ///
     /// # Errors
     /// The system does not say.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.public.local_addr()
+    pub fn address(&self) -> std::io::Result<Option<SocketAddr>> {
+        self.public.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
+    /// Where other replicas reach this one (`host:port`), for them to read in its leases; `None` if it takes nothing
+    /// from them.
+    #[must_use]
+    pub fn reached_at(&self) -> Option<&str> {
+        self.inner.as_ref().map(|(_, _, address)| address.as_str())
     }
 
     /// Where the admin listener really is.
@@ -174,9 +196,8 @@ impl Edge {
     /// latest. From `drain` on (F3) the daemon is not ready, takes no new work and says when to come back, and sends
     /// live sockets away, spread over time.
     pub async fn run(self, drain: CancellationToken, close: CancellationToken) {
-        let Self { app, public, admin, .. } = self;
-        let http = &app.parts.settings.http;
-        let limits = server::Limits::of(http);
+        let Self { app, public, admin, inner, .. } = self;
+        let doors = doors(&app, public, admin, inner);
         let shared = Arc::clone(&app);
         let closing = close.clone();
         let watch = async move {
@@ -184,18 +205,57 @@ impl Edge {
             shared.parts.readiness.set("running", Some("the daemon is stopping".to_owned()));
             shared.stop.cancel();
         };
-        let serve = async {
-            tokio::join!(
-                server::serve(public, router(&app), limits.clone(), close.clone()),
-                server::serve(admin, admin_router(&app), limits, close.clone()),
-            )
-        };
-        let tell = tell_news(&app);
-        tokio::pin!(tell);
+        let serve =
+            futures::future::join_all(doors.into_iter().map(|door| server::serve(door, close.clone())));
         tokio::join!(watch, async {
-            tokio::select! { _ = serve => {} never = &mut tell => match never {} }
+            tokio::select! {
+                _ = serve => {}
+                never = tell_news(&app) => match never {},
+                never = replicas::watch(&app) => match never {},
+            }
         });
     }
+}
+
+/// The way to other replicas, and the listener for what they forward.
+async fn meet(parts: &Parts) -> std::io::Result<(Option<Replicas>, Option<(TcpListener, Tls, String)>)> {
+    let cluster = &parts.settings.cluster;
+    let Some(others) = &parts.others else { return Ok((None, None)) };
+    let (replicas, tls) = Replicas::new(others, cluster).map_err(std::io::Error::other)?;
+    let inner = match (cluster.listen, tls) {
+        (Some(address), Some(tls)) => {
+            let inner = listen("cluster.listen", address).await?;
+            let reached_at = cluster.reached_at(inner.local_addr()?);
+            Some((inner, tls, reached_at))
+        }
+        (Some(_) | None, _) => None,
+    };
+    Ok((Some(replicas), inner))
+}
+
+fn doors(
+    app: &Shared,
+    public: Option<TcpListener>,
+    admin: TcpListener,
+    inner: Option<(TcpListener, Tls, String)>,
+) -> Vec<Door> {
+    let settings = &app.parts.settings;
+    // Public and admin share their places among the connections.
+    let limits = server::Limits::of(&settings.http);
+    let public = public.map(|listener| Door {
+        listener,
+        tls: None,
+        router: public_router(app),
+        limits: limits.clone(),
+    });
+    let admin = Door { listener: admin, tls: None, router: admin_router(app), limits };
+    let inner = inner.map(|(listener, tls, _)| Door {
+        listener,
+        tls: Some(tls.acceptor),
+        router: inner_router(app),
+        limits: server::Limits::among(&settings.http, &settings.cluster),
+    });
+    public.into_iter().chain([admin]).chain(inner).collect()
 }
 
 /// Tells busy floors once a second what has gathered.
@@ -263,11 +323,23 @@ fn router(app: &Shared) -> Router {
         .route("/ws/customer", any(widget_socket::open))
         .route_layer(draining)
         .with_state(Arc::clone(app));
+    timed.merge(files).merge(sockets)
+}
+
+/// For everybody: served here, or forwarded.
+fn public_router(app: &Shared) -> Router {
     let secure = app.origins.secure();
-    timed
-        .merge(files)
-        .merge(sockets)
+    router(app)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(app), replicas::or_serve))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(app), limits::name_address))
+        .layer(axum::middleware::map_response(move |response| headers::add(response, secure)))
+}
+
+/// For other replicas: the same, served here or refused.
+fn inner_router(app: &Shared) -> Router {
+    let secure = app.origins.secure();
+    router(app)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(app), replicas::admit))
         .layer(axum::middleware::map_response(move |response| headers::add(response, secure)))
 }
 

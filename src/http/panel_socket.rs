@@ -5,23 +5,25 @@ use super::contents::Known;
 use super::deeds::Doing;
 use super::drafts::{Draft, History, MessageDraft, Readers, Refers, Told};
 use super::hub::{PUSHES_MAX, Page, PanelPush, PanelSnapshot, Wire};
-use super::limits::{From, Place};
+use super::limits::{self, From, Place};
 use super::pops::{Pop, stands_in};
 use super::server::Peer;
-use super::socket::{Listener, Lost, Mouth, Speaker, listen, sized, speak, split, too_long, wire};
-use super::{Shared, api, desk};
+use super::socket::{
+    Listener, Lost, Mouth, Speaker, check_tenant, listen, sized, speak, split, too_long, wire,
+};
+use super::{Shared, api, desk, replicas};
 use crate::auth::AgentPass;
 use crate::drive::Request;
 use crate::journal;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, OriginalUri, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tieline_model::live::{AgentDeed, Change, HostPage, ItemMessages, PanelFrame, PanelSays, PanelView};
 use tieline_model::{
-    Actor, Code, Command, CommandId, InteractionId, Millis, Refusal, SessionId, Timestamp, Wish,
+    Actor, Code, Command, CommandId, InteractionId, Millis, Refusal, SessionId, TenantId, Timestamp, Wish,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,21 +40,23 @@ pub(super) async fn open(
     State(app): State<Shared>,
     Extension(From(address)): Extension<From>,
     Extension(peer): Extension<Peer>,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Response> {
     app.origins.check(&headers).map_err(IntoResponse::into_response)?;
     let upgrade =
         upgrade.map_err(|_| Answer::invalid("upgrade", "this address speaks WebSocket").into_response())?;
-    let place = app.sockets.enter(address).map_err(IntoResponse::into_response)?;
+    let place = limits::place(&app, &peer, address).map_err(IntoResponse::into_response)?;
+    let said = replicas::said_in_address(&uri);
     let frame_max = app.parts.settings.http.agent_frame_bytes_max;
     Ok(sized(upgrade, frame_max).on_upgrade(move |socket| {
         let tasks = peer.task.clone();
-        tasks.track_future(serve(app, socket, place, peer))
+        tasks.track_future(serve(app, socket, place, peer, said))
     }))
 }
 
-async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
+async fn serve(app: Shared, socket: WebSocket, _place: Option<Place>, _peer: Peer, said: Option<TenantId>) {
     let http = &app.parts.settings.http;
     let (mut ear, mut mouth) = split(socket, http.pong_within.std());
     let bye = |reason: String, reconnect_in| PanelFrame::Bye { reason, reconnect_in };
@@ -71,13 +75,16 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
         Ok(pass) => pass,
         Err(error) => return mouth.end(&bye(error.to_string(), None)).await,
     };
+    if let Err(reason) = check_tenant(said.as_ref(), &pass.tenant) {
+        return mouth.end(&bye(reason, None)).await;
+    }
     let page = match page(&app, &pass, host, can_pop).await {
         Ok(page) => page,
         Err((reason, again)) => return mouth.end(&bye(reason, again)).await,
     };
     let session = SessionId(Uuid::new_v4());
     if let Err(refusal) = connect(&app, &pass, session).await {
-        let again = again_in(refusal.code);
+        let again = replicas::again_in(&app, &pass.tenant, &refusal);
         return mouth.end(&bye(refusal.message, again)).await;
     }
     let (wire, pushes) = wire(PUSHES_MAX);
@@ -90,7 +97,9 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer) {
             listen(panel, ear, done.clone()),
         );
     } else {
-        mouth.end(&bye("this agent is not in the settings; ask an administrator".to_owned(), None)).await;
+        let reason = "this agent is not in the settings; ask an administrator".to_owned();
+        let again = replicas::is_elsewhere(&app, &pass.tenant).then_some(Millis::secs(1));
+        mouth.end(&bye(reason, again)).await;
     }
     app.parts.hub.leave_panel(&pass.tenant, &pass.agent, session);
     // On its own, so that a daemon that stops does not wait for it longer than it wants to.
@@ -113,7 +122,10 @@ async fn page(
     match app.parts.drive.read(&pass.tenant, look).await {
         Ok(Ok(stands_in)) => Ok(Page { stands_in, can_pop }),
         Ok(Err(reason)) => Err((reason, None)),
-        Err(refusal) => Err((refusal.message, again_in(refusal.code))),
+        Err(refusal) => {
+            let again = replicas::again_in(app, &pass.tenant, &refusal);
+            Err((refusal.message, again))
+        }
     }
 }
 

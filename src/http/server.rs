@@ -1,7 +1,7 @@
 //! hyper itself, for its knobs: how many connections, how long a header may take and be, how a connection ends.
 
 use super::answer::{self, Answer};
-use crate::settings::Http;
+use crate::settings::{Cluster, Http};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -15,8 +15,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tieline_model::{Code, Refusal};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -27,6 +29,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BUFFER: usize = 16_384;
 /// Headers in one request.
 const HEADERS_MAX: usize = 64;
+/// What a replica adds to the headers of a request, in number and in bytes.
+const ADDED: (usize, usize) = (2, 512);
+/// How long the connection of another replica may rest between two requests.
+const REPLICAS_REST: Duration = Duration::from_secs(30);
+/// A replica must have shown its certificate within this.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a listener puts up with.
 #[derive(Debug, Clone)]
@@ -46,6 +54,15 @@ impl Limits {
             close_within: http.close_within.std(),
         }
     }
+
+    /// For other replicas, which keep their connections for the next request.
+    pub(super) fn among(http: &Http, cluster: &Cluster) -> Self {
+        Self {
+            connections: Arc::new(Semaphore::new(cluster.connections_max as usize)),
+            header_within: REPLICAS_REST,
+            ..Self::of(http)
+        }
+    }
 }
 
 /// A connection: where it comes from, and its place among those allowed. A socket keeps the place while it lives.
@@ -54,10 +71,22 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) _place: Arc<OwnedSemaphorePermit>,
     pub(super) task: TaskTracker,
+    /// It is another replica, which forwards what came to it.
+    pub(super) forwards: bool,
+}
+
+/// A listener with what is behind it.
+pub(super) struct Door {
+    pub(super) listener: TcpListener,
+    /// Asks whoever comes for a certificate, and takes other replicas alone; without it anybody may come.
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) router: Router,
+    pub(super) limits: Limits,
 }
 
 /// Serves until `stop`, then ends connections kindly, and after `close_within` at all events.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+pub(super) async fn serve(door: Door, stop: CancellationToken) {
+    let Door { listener, tls, router, limits } = door;
     let tasks = TaskTracker::new();
     let kill = CancellationToken::new();
     loop {
@@ -68,8 +97,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         };
         match accepted {
             Ok((stream, address, place)) => {
-                let peer = Peer { address, _place: Arc::new(place), task: tasks.clone() };
-                let connection = connection(stream, peer, router.clone(), limits.clone(), stop.clone());
+                let forwards = tls.is_some();
+                let peer = Peer { address, _place: Arc::new(place), task: tasks.clone(), forwards };
+                let connection =
+                    shaken(stream, tls.clone(), peer, router.clone(), limits.clone(), stop.clone());
                 let kill = kill.clone();
                 tasks.spawn(async move {
                     tokio::select! { () = connection => {} () = kill.cancelled() => {} }
@@ -100,7 +131,39 @@ async fn accept(
     Ok((stream, address, place))
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: Router, limits: Limits, stop: CancellationToken) {
+/// Serves a connection once whoever is there has shown who it is, where that is asked.
+async fn shaken(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    peer: Peer,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let Some(tls) = tls else { return connection(stream, peer, router, limits, stop).await };
+    let shown = tokio::select! {
+        shown = tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(stream)) => shown,
+        () = stop.cancelled() => return,
+    };
+    match shown {
+        Ok(Ok(stream)) => connection(stream, peer, router, limits, stop).await,
+        Ok(Err(error)) => {
+            tracing::warn!(address = %peer.address, %error, "somebody who is no replica of ours was turned away")
+        }
+        Err(_) => {
+            tracing::warn!(address = %peer.address, "somebody at the inner listener did not say who it is")
+        }
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let (more, more_bytes) = if peer.forwards { ADDED } else { (0, 0) };
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(peer.clone());
@@ -114,9 +177,9 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, limits: Limit
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_within)
-        .max_header_size(limits.header_bytes_max)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(BUFFER.max(limits.header_bytes_max));
+        .max_header_size(limits.header_bytes_max + more_bytes)
+        .max_headers(HEADERS_MAX + more)
+        .max_buf_size(BUFFER.max(limits.header_bytes_max + more_bytes));
     let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tieline_model::{Code, Millis, Refusal, Timestamp};
+use tieline_model::{Code, Millis, Refusal, TenantId, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -277,6 +277,16 @@ pub(super) fn too_long(text: &str, max: u32) -> Option<Refusal> {
         let message = format!("the frame has {} bytes; {max} is the limit. Send it in parts", text.len());
         Refusal::new(Code::TooLong, message).field("frame").limit(max as u64)
     })
+}
+
+/// The contact centre in a socket's address, where one is said, is the token's: by it the socket was brought here.
+pub(super) fn check_tenant(said: Option<&TenantId>, of_token: &TenantId) -> Result<(), String> {
+    match said {
+        Some(said) if said != of_token => {
+            Err("`tenant` in the address is not the one of the token; load the page again".to_owned())
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A text that no message may hold.

@@ -3,18 +3,18 @@
 use super::answer::Answer;
 use super::drafts::{MessageDraft, Readers, Refers, Told};
 use super::hub::{PUSHES_MAX, WidgetPush, WidgetSnapshot, Wire};
-use super::limits::{From, Place};
+use super::limits::{self, From, Place};
 use super::panel_socket::TYPING_EVERY;
 use super::server::Peer;
 use super::socket::{
-    Listener, Lost, Mouth, Speaker, check_text, listen, sized, speak, split, too_long, wire,
+    Listener, Lost, Mouth, Speaker, check_tenant, check_text, listen, sized, speak, split, too_long, wire,
 };
-use super::{Shared, api, returning, share};
+use super::{Shared, api, replicas, returning, share};
 use crate::auth::CustomerPass;
 use crate::drive::{self, Request};
 use crate::journal;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, OriginalUri, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use tieline_engine::Engine;
 use tieline_model::content::{Content, ContentRef};
 use tieline_model::crm::Side;
 use tieline_model::live::{ChatState, Message, WidgetFrame, WidgetSays};
-use tieline_model::{Actor, Code, Command, CommandId, Millis, Refusal, SessionId, Timestamp, Wish};
+use tieline_model::{Actor, Code, Command, CommandId, Millis, Refusal, SessionId, TenantId, Timestamp, Wish};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -32,21 +32,29 @@ pub(super) async fn open(
     State(app): State<Shared>,
     Extension(From(address)): Extension<From>,
     Extension(peer): Extension<Peer>,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Response> {
     app.origins.check(&headers).map_err(IntoResponse::into_response)?;
     let upgrade =
         upgrade.map_err(|_| Answer::invalid("upgrade", "this address speaks WebSocket").into_response())?;
-    let place = app.sockets.enter(address).map_err(IntoResponse::into_response)?;
+    let place = limits::place(&app, &peer, address).map_err(IntoResponse::into_response)?;
+    let said = replicas::said_in_address(&uri);
     let frame_max = app.parts.settings.http.customer_frame_bytes_max;
     Ok(sized(upgrade, frame_max).on_upgrade(move |socket| {
         let tasks = peer.task.clone();
-        tasks.track_future(serve(app, socket, place, peer, address))
+        tasks.track_future(serve(app, socket, place, peer, (address, said)))
     }))
 }
 
-async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer, address: IpAddr) {
+async fn serve(
+    app: Shared,
+    socket: WebSocket,
+    _place: Option<Place>,
+    _peer: Peer,
+    (address, said): (IpAddr, Option<TenantId>),
+) {
     let http = &app.parts.settings.http;
     let (mut ear, mut mouth) = split(socket, http.pong_within.std());
     let bye = |reason: String, reconnect_in| WidgetFrame::Bye { reason, reconnect_in };
@@ -72,6 +80,9 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer, addre
         Ok(pass) => pass,
         Err(error) => return mouth.end(&bye(error.to_string(), None)).await,
     };
+    if let Err(reason) = check_tenant(said.as_ref(), &pass.tenant) {
+        return mouth.end(&bye(reason, None)).await;
+    }
     let session = SessionId(Uuid::new_v4());
     let (wire, pushes) = wire(PUSHES_MAX);
     match seat(&app, &pass, session, wire.clone()).await {
@@ -89,7 +100,7 @@ async fn serve(app: Shared, socket: WebSocket, _place: Place, _peer: Peer, addre
         }
         Ok(false) => mouth.end(&bye(no_chat(), None)).await,
         Err(refusal) => {
-            let again = super::panel_socket::again_in(refusal.code);
+            let again = replicas::again_in(&app, &pass.tenant, &refusal);
             mouth.end(&bye(refusal.message, again)).await;
         }
     }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use tieline::auth::{Auth, Producer};
-use tieline::drive::{Drive, Handle, Request};
-use tieline::http::{Edge, Hub, Parts, Readiness};
-use tieline::journal::{MemoryStore, Store};
-use tieline::settings::{self, Live, Secret};
+use tieline::drive::{Crew, Drive, Handle, Keeper, Request};
+use tieline::http::{Edge, Hub, Others, Parts, Readiness};
+use tieline::journal::{Lease, Leases, MemoryStore, Part, Replica, Shard, Store};
+use tieline::settings::{self, Live, Secret, Settings};
 use tieline_model::command::CallFact;
 use tieline_model::envelope::Envelope;
 use tieline_model::{
@@ -55,10 +55,122 @@ pub(crate) struct World {
     pub(crate) drain: CancellationToken,
     pub(crate) close: CancellationToken,
     pub(crate) edge: JoinHandle<()>,
+    /// Where other replicas reach it.
+    pub(crate) reached_at: Option<String>,
+    /// Who it is to them, where it shares its journal.
+    pub(crate) replica: Option<Replica>,
+    /// Gives its leases back in order.
+    pub(crate) leave: CancellationToken,
+}
+
+/// What a replica shares with others.
+pub(crate) struct Common {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<TestClock>,
+    /// Without them one process has the store to itself.
+    pub(crate) leases: Option<Arc<dyn Leases>>,
+}
+
+impl Common {
+    pub(crate) fn alone() -> Self {
+        let clock = Arc::new(TestClock { started: Instant::now(), moved: AtomicI64::new(0) });
+        Self { store: Arc::new(MemoryStore::new()), clock, leases: None }
+    }
 }
 
 /// Two contact centres with an agent of the same name each.
 pub(crate) async fn world(more: &str) -> World {
+    world_among(more, Common::alone()).await
+}
+
+/// The same over a journal that may be shared.
+pub(crate) async fn world_among(more: &str, common: Common) -> World {
+    let settings = settings(more);
+    let Common { store, clock, leases } = common;
+    let hub = Hub::new(Arc::clone(&store));
+    let from_the_start = settings.tenants.iter().filter(|_| leases.is_none());
+    let policies = from_the_start.map(|(id, tenant)| (id.clone(), tenant.policy())).collect();
+    let time: Arc<dyn Clock> = clock.clone();
+    let (engines, drive) =
+        Drive::open(Arc::clone(&store), time.clone(), hub.observer(), policies, || 7).await.unwrap();
+    tokio::spawn(engines.run(std::future::pending()));
+    let auth = Arc::new(Auth::new(&settings, &[7; 32], time.clone()).unwrap());
+    let identity = settings.cluster.identity().unwrap();
+    let settings = Arc::new(Live::new(settings));
+    let parts = Parts {
+        settings: settings.clone(),
+        auth: Arc::clone(&auth),
+        drive: drive.clone(),
+        hub: hub.clone(),
+        clock: time,
+        intake: Arc::new(take),
+        admin: None,
+        readiness: Readiness::default(),
+        impaired: Box::new(std::collections::BTreeMap::new),
+        metrics: Vec::new(),
+        others: leases.is_some().then_some(Others { identity }),
+    };
+    let edge = Edge::bind(parts).await.unwrap();
+    let public = edge.address().unwrap().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let admin = edge.admin_address().unwrap();
+    let reached_at = edge.reached_at().map(str::to_owned);
+    let leave = CancellationToken::new();
+    let replica = leases.map(|leases| keep(leases, &drive, settings, reached_at.clone(), leave.clone()));
+    let (drain, close) = (CancellationToken::new(), CancellationToken::new());
+    let origin = edge.origin().to_owned();
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let edge = tokio::spawn(edge.run(drain.clone(), close.clone()));
+    World {
+        public,
+        admin,
+        origin,
+        hub,
+        auth,
+        drive,
+        store,
+        clock,
+        http,
+        drain,
+        close,
+        edge,
+        reached_at,
+        replica,
+        leave,
+    }
+}
+
+/// Takes the replica's share of the contact centres, if its roles have any.
+fn keep(
+    leases: Arc<dyn Leases>,
+    engines: &Handle,
+    settings: Arc<Live>,
+    address: Option<String>,
+    leave: CancellationToken,
+) -> Replica {
+    let holds = if settings.roles.core { vec![Part::Engines] } else { vec![] };
+    let me = Replica { id: Uuid::new_v4(), address, holds };
+    let keeper = Keeper {
+        leases,
+        me: me.clone(),
+        engines: engines.clone(),
+        crew: Arc::new(NoConnections),
+        tenants: settings.tenants().keys().cloned().collect(),
+        settings: Arc::new(move |id| Some(settings.tenant(id)?.policy().into())),
+    };
+    tokio::spawn(keeper.run(leave));
+    me
+}
+
+/// There are no connections here.
+struct NoConnections;
+
+#[async_trait::async_trait]
+impl Crew for NoConnections {
+    async fn start(&self, _: Lease) {}
+    async fn stop(&self, _: Shard) {}
+}
+
+fn settings(more: &str) -> Settings {
     let hash = tieline::auth::hash_password(&Secret::new(PASSWORD)).unwrap();
     let centre = |id: &str, name: &str, site: &str, host: &str| {
         format!(
@@ -74,35 +186,7 @@ pub(crate) async fn world(more: &str) -> World {
     );
     let env = [("TIELINE__HTTP__LISTEN", "127.0.0.1:0"), ("TIELINE__HTTP__ADMIN_LISTEN", "127.0.0.1:0")];
     let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let settings = settings::load_text(&text, HashMap::from(env)).unwrap();
-    let clock = Arc::new(TestClock { started: Instant::now(), moved: AtomicI64::new(0) });
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let hub = Hub::new(Arc::clone(&store));
-    let policies = settings.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.policy())).collect();
-    let time: Arc<dyn Clock> = clock.clone();
-    let (engines, drive) =
-        Drive::open(Arc::clone(&store), time.clone(), hub.observer(), policies, || 7).await.unwrap();
-    tokio::spawn(engines.run(std::future::pending()));
-    let auth = Arc::new(Auth::new(&settings, &[7; 32], time.clone()).unwrap());
-    let parts = Parts {
-        settings: Arc::new(Live::new(settings)),
-        auth: Arc::clone(&auth),
-        drive: drive.clone(),
-        hub: hub.clone(),
-        clock: time,
-        intake: Arc::new(take),
-        admin: None,
-        readiness: Readiness::default(),
-        impaired: Box::new(std::collections::BTreeMap::new),
-        metrics: Vec::new(),
-    };
-    let edge = Edge::bind(parts).await.unwrap();
-    let (public, admin) = (edge.address().unwrap(), edge.admin_address().unwrap());
-    let (drain, close) = (CancellationToken::new(), CancellationToken::new());
-    let origin = edge.origin().to_owned();
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let edge = tokio::spawn(edge.run(drain.clone(), close.clone()));
-    World { public, admin, origin, hub, auth, drive, store, clock, http, drain, close, edge }
+    settings::load_text(&text, HashMap::from(env)).unwrap()
 }
 
 /// The end of a call; what else an envelope can mean is the bus's to test.

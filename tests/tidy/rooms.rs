@@ -18,11 +18,12 @@ struct Room {
 // `drive::Handle` lends the engine out for reading, so whoever holds the handle may name what it reads.
 
 /// What `drive` shows to rooms that only talk to it.
-const DRIVE: [&str; 7] = [
+const DRIVE: [&str; 8] = [
     "drive::Handle",
     "drive::Request",
     "drive::Done",
     "drive::Observer",
+    "drive::Whereabouts",
     "drive::content",
     "drive::person",
     "drive::trace",
