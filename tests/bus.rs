@@ -5,6 +5,8 @@
 
 #[path = "support/broker.rs"]
 mod broker;
+#[path = "bus/faults.rs"]
+mod faults;
 #[path = "bus/moves.rs"]
 mod moves;
 #[path = "bus/rig.rs"]

@@ -63,8 +63,8 @@ pub(crate) fn connections(tenants: impl IntoIterator<Item = TenantId>) -> Vec<(T
 }
 
 /// Engines over a journal in memory, and a bus.
-pub(crate) struct Rig {
-    pub(crate) store: Arc<MemoryStore>,
+pub(crate) struct Rig<S: Store = MemoryStore> {
+    pub(crate) store: Arc<S>,
     pub(crate) engines: drive::Handle,
     pub(crate) owner: JoinHandle<()>,
     pub(crate) bus: Running,
@@ -72,7 +72,13 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start(bus: Bus) -> Self {
-        let store = Arc::new(MemoryStore::new());
+        Self::over(MemoryStore::new(), bus).await
+    }
+}
+
+impl<S: Store + 'static> Rig<S> {
+    pub(crate) async fn over(store: S, bus: Bus) -> Self {
+        let store = Arc::new(store);
         let policy = TenantPolicy {
             agents: BTreeMap::from([(AgentId::new("anna").unwrap(), agent())]),
             ..TenantPolicy::default()
@@ -85,7 +91,7 @@ impl Rig {
         Self { store, engines, owner, bus }
     }
 
-    pub(crate) fn bus(settings: Bus, store: Arc<MemoryStore>, engines: drive::Handle) -> Running {
+    pub(crate) fn bus(settings: Bus, store: Arc<S>, engines: drive::Handle) -> Running {
         bus::start(bus::Wiring {
             settings,
             store,
