@@ -197,15 +197,17 @@ fn run(
         telemetry::start(log, &settings.telemetry)?
     };
     let ended = runtime.block_on(super::run(settings, reread));
-    if !super::exit::in_a_hurry(&ended) {
+    if super::exit::in_a_hurry(&ended) {
+        runtime.shutdown_background();
+    } else {
         runtime.block_on(async {
             let sent = tokio::task::spawn_blocking(|| traces.finish());
             // Traces that a collector does not take by then are not worth waiting for.
             drop(tokio::time::timeout(TRACES_WITHIN, sent).await);
         });
+        // Whatever was left behind must not keep the process.
+        runtime.shutdown_timeout(GIVE_UP_WITHIN);
     }
-    // Whatever was left behind must not keep the process.
-    runtime.shutdown_timeout(GIVE_UP_WITHIN);
     ended
 }
 

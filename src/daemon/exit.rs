@@ -14,14 +14,21 @@ const FAILED: u8 = 1;
 #[error("the settings will not do")]
 pub(super) struct WrongSettings;
 
+/// The journal's disk failed under the running daemon.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0}; the process ends at once, nothing that was acknowledged is lost, look at the disk and the system's log"
+)]
+pub(super) struct Lost(pub(super) crate::journal::Error);
+
 /// The status for an error.
 pub(super) fn of(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code(error))
 }
 
-/// Whether whoever stopped the daemon did not want to wait.
+/// Whether nothing is waited for any more: somebody stopped the daemon twice, or its disk failed.
 pub(super) fn in_a_hurry(ended: &anyhow::Result<()>) -> bool {
-    ended.as_ref().is_err_and(|error| error.is::<Hurried>())
+    ended.as_ref().is_err_and(|error| error.is::<Hurried>() || error.is::<Lost>())
 }
 
 fn code(error: &anyhow::Error) -> u8 {

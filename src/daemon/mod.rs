@@ -91,18 +91,23 @@ pub async fn run(
     let drain_within = core.settings.daemon.drain_within.std();
     let living = notify::live(core.handle.clone(), core.readiness.clone(), bus.meter());
     let mut at_hand = JoinSet::new();
+    let store = core.store.clone();
     let keeper = leases.map(|leases| keeper(&core, leases, crew.clone(), edge.reached_at()));
     at_hand.spawn(calendar::keep(core.live, core.handle.clone(), core.clock));
     let mut parts = start(core.handle, drive, edge, crew, keeper, bus)?;
     at_hand.spawn(reload::on(hangup, reload));
     at_hand.spawn(living);
     let outcome = tokio::select! {
+        biased;
+        // Nothing can be finished on a disk that failed, and nothing it says now is to be believed.
+        error = store.lost() => return Err(exit::Lost(error).into()),
         _ = signals.next() => Ok(()),
         ended = parts.ended() => ended,
     };
     notify::stopping(drain_within);
     let drained = tokio::select! {
         drained = parts.drain(drain_within) => drained,
+        error = store.lost() => Err(exit::Lost(error).into()),
         hurried = signals.next() => Err(hurried.into()),
     };
     at_hand.abort_all();

@@ -244,6 +244,12 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// Waits until the disk fails under the store and says how. Nothing it answers after that is to be believed, so the
+    /// process must end, whoever met the failure. Never, where the store is not on a disk of this process.
+    async fn lost(&self) -> Error {
+        std::future::pending().await
+    }
+
     /// Takes a tenant over: raises its epoch (that fences every older owner, and waits for a commit of theirs that is
     /// under way), then reads where it stands. Whoever does not know what came of a commit of its own opens again.
     async fn open(&self, tenant: &TenantId) -> Result<Opened, Error>;

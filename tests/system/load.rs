@@ -131,6 +131,16 @@ impl Load {
         look(&self.book, |book| book.acknowledged)
     }
 
+    /// The ids under which chats and messages were acknowledged: a chat's is the one it was given.
+    pub(crate) fn acknowledged_ids(&self) -> Vec<String> {
+        look(&self.book, |book| {
+            let lines = book.chats.iter().flat_map(|chat| &chat.lines);
+            let lines = lines.filter(|line| line.fate == Fate::Acknowledged).map(|line| line.id.to_string());
+            let chats = book.chats.iter().filter_map(|chat| Some(chat.started.as_ref()?.0.to_string()));
+            lines.chain(chats).collect()
+        })
+    }
+
     /// Chats and calls so far.
     pub(crate) fn size(&self) -> (usize, usize) {
         look(&self.book, |book| (book.chats.len(), book.calls.len()))

@@ -14,6 +14,8 @@ mod load;
 mod panel;
 mod reload;
 mod several;
+mod shim;
+mod sync;
 mod talk;
 mod telemetry;
 mod visitor;

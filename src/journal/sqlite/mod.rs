@@ -32,6 +32,7 @@ use tieline_model::content::Content;
 use tieline_model::{
     CommandId, ConnectionId, ContentId, ConversationId, InteractionId, Seq, TenantId, Timestamp,
 };
+use tokio::sync::watch;
 use writer::{Access, Guard, Writer, meaning};
 
 /// The first release without the WAL-reset bug (two connections, one of them checkpointing, could lose a page).
@@ -49,6 +50,7 @@ pub struct Sqlite {
     readers: SqlitePool,
     keys: Keyring,
     path: PathBuf,
+    failed: watch::Receiver<Option<String>>,
     /// Held as long as the store lives.
     _lock: File,
 }
@@ -86,7 +88,8 @@ impl Sqlite {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options(&path).read_only(true).busy_timeout(Duration::from_secs(1)));
-        Ok(Self { writer: tokio::sync::Mutex::new(writer), readers, keys, path, _lock: lock })
+        let failed = writer.failed();
+        Ok(Self { writer: tokio::sync::Mutex::new(writer), readers, keys, path, failed, _lock: lock })
     }
 
     /// Looks through the whole file for damage; the first finding. Takes seconds per gigabyte; reading goes on
@@ -226,6 +229,16 @@ async fn check_mode(writer: &mut Writer, path: &Path) -> Result<(), Error> {
 
 #[async_trait]
 impl Store for Sqlite {
+    async fn lost(&self) -> Error {
+        let mut failed = self.failed.clone();
+        let text = failed.wait_for(Option::is_some).await.ok().and_then(|text| text.clone());
+        match text {
+            Some(text) => Error::Fatal(text),
+            // The store is being dropped.
+            None => std::future::pending().await,
+        }
+    }
+
     async fn open(&self, tenant: &TenantId) -> Result<Opened, Error> {
         let mut tx = self.write().await?;
         let opened = rows::open(tx.conn(), &self.keys.tenant(tenant), tenant).await;

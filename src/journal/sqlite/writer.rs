@@ -6,7 +6,7 @@
 use crate::journal::Error;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions, Decode, Row, SqlSafeStr, Sqlite, Type};
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, watch};
 
 /// Waiting for readers to let go of the log: this often, each time for the connection's busy timeout.
 const TRUNCATE_TRIES: u32 = 6;
@@ -16,14 +16,28 @@ pub(super) struct Writer {
     conn: SqliteConnection,
     /// A transaction was begun and its end was not seen, perhaps because the future that ran it was dropped.
     open: bool,
-    /// The disk failed under this connection. Nothing is answered after that: what it says now is not to be believed.
-    failed: bool,
+    /// Why the disk failed under this connection. Nothing is answered after that: what it says now is not to be
+    /// believed.
+    failed: watch::Sender<Option<String>>,
 }
 
 impl Writer {
     pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Self, Error> {
         let conn = options.connect().await.map_err(|e| meaning(e, Access::Write))?;
-        Ok(Self { conn, open: false, failed: false })
+        Ok(Self { conn, open: false, failed: watch::Sender::new(None) })
+    }
+
+    /// Becomes something when the disk has failed.
+    pub(super) fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.failed.subscribe()
+    }
+
+    /// Remembers a failure of the disk.
+    fn seen(&self, error: Error) -> Error {
+        if let Error::Fatal(text) = &error {
+            self.failed.send_replace(Some(text.clone()));
+        }
+        error
     }
 
     pub(super) async fn scalar<T>(&mut self, sql: &'static str) -> Result<T, Error>
@@ -31,8 +45,8 @@ impl Writer {
         T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + Send + Unpin,
     {
         self.clear().await?;
-        let row: SqliteRow =
-            sqlx::query(sql).fetch_one(&mut self.conn).await.map_err(|e| meaning(e, Access::Write))?;
+        let row = sqlx::query(sql).fetch_one(&mut self.conn).await;
+        let row: SqliteRow = row.map_err(|e| self.seen(meaning(e, Access::Write)))?;
         row.try_get(0).map_err(|e| meaning(e, Access::Write))
     }
 
@@ -43,7 +57,7 @@ impl Writer {
         if done.is_err() {
             self.open = true;
         }
-        done.map(drop).map_err(|e| meaning(e, Access::Write))
+        done.map(drop).map_err(|e| self.seen(meaning(e, Access::Write)))
     }
 
     pub(super) async fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
@@ -64,7 +78,7 @@ impl Writer {
         match self.run("ROLLBACK").await {
             // SQLite had ended the transaction itself; there is nothing to roll back.
             Ok(()) | Err(sqlx::Error::Database(_)) => {}
-            Err(e) => return Err(meaning(e, Access::Write)),
+            Err(e) => return Err(self.seen(meaning(e, Access::Write))),
         }
         self.open = false;
         Ok(())
@@ -96,12 +110,13 @@ pub(super) struct Guard<'a>(MutexGuard<'a, Writer>);
 
 impl<'a> Guard<'a> {
     pub(super) async fn begin(mut writer: MutexGuard<'a, Writer>) -> Result<Self, Error> {
-        if writer.failed {
+        if writer.failed.borrow().is_some() {
             return Err(Error::Fatal("it failed before, and nothing is written until a restart".into()));
         }
         writer.clear().await?;
         writer.open = true;
-        writer.run("BEGIN IMMEDIATE").await.map_err(|e| meaning(e, Access::Write))?;
+        let begun = writer.run("BEGIN IMMEDIATE").await;
+        begun.map_err(|e| writer.seen(meaning(e, Access::Write)))?;
         Ok(Self(writer))
     }
 
@@ -139,7 +154,7 @@ impl<'a> Guard<'a> {
                 Ok((value, self.0))
             }
             Err(e) => {
-                writer.failed |= matches!(e, Error::Fatal(_));
+                let e = writer.seen(e);
                 // A failing rollback says nothing that `e` does not; the next writer tries it again.
                 let _ = writer.clear().await;
                 Err(e)
