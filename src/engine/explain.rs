@@ -61,7 +61,7 @@ impl Engine {
 
     fn why_waiting(&self, chat: &Chat) -> Option<Waiting> {
         let queue = chat.queue.as_ref()?;
-        let rules = self.policy.queues.get(queue)?;
+        let rules = chat.rules()?;
         let serving = |(_, policy): &(&AgentId, &AgentPolicy)| policy.queues.contains(queue);
         let at_work = |id: &AgentId| self.agent_state(id).presence != Presence::Offline;
         let serves = || self.policy.agents.iter().filter(serving);
@@ -82,7 +82,7 @@ impl Engine {
             in_line: self.in_line(queue),
             ahead: chat.ahead,
             expected_wait: self.expected_wait(chat.id),
-            needs: self.needs(chat),
+            needs: chat.needs(),
             relaxed: chat.relaxed,
             preferred: chat.preferred.clone(),
             open: self.is_open(rules),
@@ -94,8 +94,8 @@ impl Engine {
     }
 
     fn next_steps(&self, chat: &Chat, rules: &QueuePolicy) -> Vec<Next> {
-        let relaxes = self.relaxes_at(chat, rules).map(|at| Next { at, what: NextStep::NeedsLess });
-        let overflows = self.wait_limit(chat, rules).zip(rules.overflow.waited.as_ref());
+        let relaxes = chat.relaxes_at(rules).map(|at| Next { at, what: NextStep::NeedsLess });
+        let overflows = chat.wait_limit(rules).zip(rules.overflow.waited.as_ref());
         let overflows =
             overflows.map(|(at, limit)| Next { at, what: NextStep::Overflows { to: limit.then.clone() } });
         let again = chat
@@ -126,7 +126,7 @@ impl Engine {
         if let Some(reason) = self.ruled_out(&agent, policy, queue, rules, load) {
             return self.in_numbers(reason, &agent, policy, rules, load);
         }
-        let needs = self.needs(chat);
+        let needs = chat.needs();
         let lacking = needs.iter().find_map(|(skill, needs)| {
             let (skill, needs) = (skill.clone(), *needs);
             match policy.skills.get(&skill) {
@@ -187,7 +187,7 @@ impl Engine {
             offer: offer.map(|o| OpenOffer { offer: o.id, at: o.at, deadline: o.deadline }),
             strategy: rules.filter(|rules| rules.delivery != Delivery::Pull).map(|rules| rules.strategy),
             preferred: chat.preferred.as_ref() == Some(id),
-            skill: policy.and_then(|policy| proficiency(policy, &self.needs(chat))),
+            skill: policy.and_then(|policy| proficiency(policy, &chat.needs())),
             load: self.units_in_hand(&agent),
             capacity: policy.map_or(0, |policy| policy.chat_capacity),
             idle_since: agent.idle_since,

@@ -1,10 +1,12 @@
 //! What is derived from the state so that nothing has to be searched: who waits, who is free, what comes due.
 //! Kept by `apply`, rebuilt from a snapshot, and compared with a linear scan by the reference model.
 
+use crate::lines::{LineNo, Lines};
 use crate::state::{Agent, Chat, Engine, Stage};
 use crate::table::Table;
-use crate::timers::{Deadline, agent_waits};
+use crate::timers::{Deadline, agent_waits, chat_waits};
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tieline_model::command::Presence;
@@ -12,7 +14,7 @@ use tieline_model::crm::Channel;
 use tieline_model::event::Guest;
 use tieline_model::live::Place;
 use tieline_model::policy::{AgentPolicy, Delivery, OfferWhen, OverflowTo, QueuePolicy, Strategy};
-use tieline_model::{AgentId, InteractionId, QueueId, SkillId, Timestamp};
+use tieline_model::{AgentId, InteractionId, Millis, QueueId, SkillId, Timestamp};
 
 /// A chat's place in line: those put ahead first, then higher priority, then longest waiting (A11, A17).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +49,12 @@ pub(crate) struct Lane {
 }
 
 /// The lanes of one queue.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
+    /// The queue.
+    pub queue: QueueId,
+    /// The queue's rules.
+    pub rules: Arc<QueuePolicy>,
     /// By what their chats need.
     pub lanes: BTreeMap<Needs, Lane>,
     /// Chats in all of them.
@@ -57,8 +63,6 @@ pub(crate) struct Line {
     pub offered: u32,
     /// Agents of the queue who are at work.
     pub staff: u32,
-    /// The queue's rules; `None` for a queue that settings do not know.
-    pub rules: Option<Arc<QueuePolicy>>,
     /// It stands in [`Index::ready`].
     ready: bool,
     /// It stands in [`Index::unserved`].
@@ -74,8 +78,8 @@ pub(crate) struct Standing {
     since: Timestamp,
     load: u32,
     at_work: bool,
-    /// Queues in whose lanes the agent stands as free.
-    free_in: Vec<QueueId>,
+    /// Lines in whose lanes the agent stands as free.
+    free_in: Vec<LineNo>,
     /// What the agent waits for.
     pub(crate) due: Option<(Timestamp, Deadline)>,
 }
@@ -84,11 +88,11 @@ pub(crate) struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Index {
     /// Waiting chats and free agents, by queue.
-    pub lines: Table<QueueId, Line>,
-    /// Queues in which somebody waits and somebody is free.
-    pub ready: BTreeSet<QueueId>,
-    /// Queues out of which a chat must overflow (A12).
-    pub unserved: BTreeSet<QueueId>,
+    pub lines: Lines,
+    /// Lines in which somebody waits and somebody is free.
+    pub ready: BTreeSet<LineNo>,
+    /// Lines out of which a chat must overflow (A12).
+    pub unserved: BTreeSet<LineNo>,
     /// What comes due.
     pub deadlines: BTreeSet<(Timestamp, Deadline)>,
     /// Skills that any agent has.
@@ -102,7 +106,7 @@ pub(crate) struct Index {
 pub(crate) struct Touched {
     agents: Vec<AgentId>,
     chats: Vec<InteractionId>,
-    queues: Vec<QueueId>,
+    lines: Vec<LineNo>,
 }
 
 impl Touched {
@@ -118,9 +122,9 @@ impl Touched {
         }
     }
 
-    pub(crate) fn queue(&mut self, id: &QueueId) {
-        if !self.queues.contains(id) {
-            self.queues.push(id.clone());
+    pub(crate) fn line(&mut self, number: LineNo) {
+        if !self.lines.contains(&number) {
+            self.lines.push(number);
         }
     }
 }
@@ -134,80 +138,53 @@ impl Engine {
         while let Some(id) = self.index.touched.agents.pop() {
             self.reindex_agent(&id);
         }
-        while let Some(queue) = self.index.touched.queues.pop() {
-            self.review(&queue);
+        while let Some(line) = self.index.touched.lines.pop() {
+            self.review(line);
+        }
+    }
+
+    /// Brings what a chat waits for up to date.
+    fn chat_due(&mut self, id: InteractionId) {
+        let Some(chat) = self.chats.get_mut(&id) else { return };
+        let due = chat_waits(chat);
+        if due != chat.due {
+            chat.due.take().map(|old| self.index.deadlines.remove(&old));
+            self.index.deadlines.extend(due.clone());
+            chat.due = due;
         }
     }
 
     /// Brings the entries of an agent up to date.
     fn reindex_agent(&mut self, id: &AgentId) {
         let Some(agent) = self.agents.get(id) else { return };
-        let next = self.standing_of(id, agent);
-        if next == agent.standing {
+        let load = if agent.rules.is_some() { self.units_in_hand(agent) } else { 0 };
+        let at_work = agent.rules.is_some() && agent.presence != Presence::Offline;
+        let since = if agent.rules.is_some() { agent.idle_since } else { Timestamp::default() };
+        let due = agent_waits(id, agent);
+        let was = &agent.standing;
+        if (since, load, at_work, &due) == (was.since, was.load, was.at_work, &was.due)
+            && self.free_in(agent, load).eq(was.free_in.iter().copied())
+        {
             return;
         }
+        let free_in = self.free_in(agent, load).collect();
+        let next = Standing { since, load, at_work, free_in, due };
         let Some(agent) = self.agents.get_mut(id) else { return };
-        let old = std::mem::replace(&mut agent.standing, next.clone());
-        let rules = agent.rules.clone();
-        if old.due != next.due {
-            old.due.as_ref().map(|due| self.index.deadlines.remove(due));
-            self.index.deadlines.extend(next.due.clone());
-        }
-        // Where settings took the agent away, the lines are made anew with them.
-        let Some(rules) = rules else { return };
-        if old.at_work != next.at_work {
-            for queue in &rules.queues {
-                let Some(line) = self.index.lines.get_mut(queue) else { continue };
-                line.staff = if next.at_work { line.staff + 1 } else { line.staff.saturating_sub(1) };
-                self.index.touched.queue(queue);
-            }
-        }
-        if (&old.free_in, old.since, old.load) != (&next.free_in, next.since, next.load) {
-            old.free_in.iter().for_each(|queue| self.stand(queue, id, &rules, &old, false));
-            next.free_in.iter().for_each(|queue| self.stand(queue, id, &rules, &next, true));
-        }
+        let was = std::mem::replace(&mut agent.standing, next);
+        self.index.stands(id, agent, &was);
     }
 
-    /// Puts an agent into the lanes of a queue, or takes one out of them.
-    fn stand(
-        &mut self,
-        queue: &QueueId,
-        id: &AgentId,
-        rules: &AgentPolicy,
-        standing: &Standing,
-        stands: bool,
-    ) {
-        let Some(line) = self.index.lines.get_mut(queue) else { return };
-        let least_loaded = line.least_loaded();
-        for (needs, lane) in &mut line.lanes {
-            let Some(skill) = proficiency(rules, needs) else { continue };
-            let rank = rank(skill, least_loaded, standing, id);
-            if stands {
-                lane.free.insert(rank);
-            } else {
-                lane.free.remove(&rank);
-            }
-        }
-        self.index.touched.queue(queue);
-    }
-
-    fn standing_of(&self, id: &AgentId, agent: &Agent) -> Standing {
-        let due = agent_waits(id, agent);
-        let Some(policy) = &agent.rules else { return Standing { due, ..Standing::default() } };
-        let load = self.units_in_hand(agent);
-        let given = |queue: &&QueueId| {
-            let rules = self.index.lines.get(*queue).and_then(|line| line.rules.as_deref());
-            rules.is_some_and(|q| {
-                q.delivery != Delivery::Pull && self.ruled_out(agent, policy, queue, q, load).is_none()
-            })
+    /// The lines in which an agent may be given a chat now.
+    fn free_in<'a>(&'a self, agent: &'a Agent, load: u32) -> impl Iterator<Item = LineNo> + 'a {
+        let rules = agent.rules.as_deref().filter(|_| may_be_given_any(agent));
+        let given = move |rules: &AgentPolicy, number: LineNo| {
+            let line = self.index.lines.get(number)?;
+            let given = line.rules.delivery != Delivery::Pull
+                && self.ruled_out(agent, rules, &line.queue, &line.rules, load).is_none();
+            given.then_some(number)
         };
-        let free_in = if may_be_given_any(agent) {
-            policy.queues.iter().filter(given).cloned().collect()
-        } else {
-            Vec::new()
-        };
-        let at_work = agent.presence != Presence::Offline;
-        Standing { since: agent.idle_since, load, at_work, free_in, due }
+        let lines = agent.lines.iter().copied();
+        rules.into_iter().flat_map(move |rules| lines.clone().filter_map(move |line| given(rules, line)))
     }
 
     pub(crate) fn place(&self, id: InteractionId) -> Option<Place> {
@@ -222,129 +199,45 @@ impl Engine {
         let consulted =
             agent.guest_at.iter().filter(|(_, guest)| **guest == Guest::Consulted).map(|(id, _)| id);
         let items = agent.inbox.iter().chain(&agent.offered).chain(consulted);
-        items.map(|id| self.chats.get(id).map_or(1, |chat| self.units(chat))).sum()
-    }
-
-    /// Units one chat takes (A5).
-    pub(crate) fn units(&self, chat: &Chat) -> u32 {
-        chat.rules().map_or(1, |queue| queue.units)
+        items.map(|id| self.chats.get(id).map_or(1, Chat::units)).sum()
     }
 
     pub(crate) fn turn(&self, chat: &Chat) -> Turn {
-        let queue = chat.rules();
-        let priority = i64::from(queue.map_or(0, |q| q.priority));
-        let (rank, since) = match self.policy.ageing {
-            None => (-priority, chat.started_at),
-            Some(ageing) => {
-                let head_start = priority.saturating_mul(i64::try_from(ageing.0).unwrap_or(i64::MAX));
-                (0, Timestamp(chat.started_at.0.saturating_sub(head_start)))
-            }
-        };
-        Turn { behind: !chat.ahead, rank, since, id: chat.id }
-    }
-
-    /// What an agent must be able to, to be given this chat now (A11).
-    pub(crate) fn needs(&self, chat: &Chat) -> Needs {
-        let Some(queue) = chat.rules() else {
-            return Needs::new();
-        };
-        needs_of(queue, &chat.skills, chat.relaxed)
+        turn(chat, self.policy.ageing)
     }
 
     /// Puts a chat where its stage says.
     pub(crate) fn enter_index(&mut self, id: InteractionId) {
-        match self.chats.get(&id).map(|chat| &chat.stage) {
-            Some(Stage::Waiting) => self.line_up(id),
-            Some(Stage::Offered(_)) => self.count_offered(id, true),
-            Some(Stage::Owned { .. } | Stage::Form { .. }) | None => {}
+        if let Some(chat) = self.chats.get(&id) {
+            self.index.enter(chat, self.policy.ageing, &self.agents);
         }
     }
 
-    /// Takes a chat out again. Call before its stage, or anything its turn or needs are made from, changes.
-    pub(crate) fn leave_index(&mut self, id: InteractionId) {
-        match self.chats.get(&id).map(|chat| &chat.stage) {
-            Some(Stage::Waiting) => self.leave_line(id),
-            Some(Stage::Offered(_)) => self.count_offered(id, false),
-            Some(Stage::Owned { .. } | Stage::Form { .. }) | None => {}
-        }
-    }
-
-    /// Puts a chat in line.
-    fn line_up(&mut self, id: InteractionId) {
-        let Some(chat) = self.chats.get(&id) else { return };
-        let Some(queue) = chat.queue.clone() else { return };
-        let (turn, needs) = (self.turn(chat), self.needs(chat));
-        self.open_lane(&queue, &needs);
-        let line = self.index.lines.or_default(&queue);
-        line.waiting += 1;
-        line.lanes.entry(needs).or_default().waiting.insert(turn);
-        self.index.touched.queue(&queue);
-    }
-
-    /// Takes a chat out of line. Call before anything its turn or needs are made from changes.
-    fn leave_line(&mut self, id: InteractionId) {
-        let Some(chat) = self.chats.get(&id) else { return };
-        let Some(queue) = chat.queue.clone() else { return };
-        let (turn, needs) = (self.turn(chat), self.needs(chat));
-        if let Some(line) = self.index.lines.get_mut(&queue)
-            && let Some(lane) = line.lanes.get_mut(&needs)
-            && lane.waiting.remove(&turn)
-        {
-            line.waiting -= 1;
-        }
-        self.index.touched.queue(&queue);
-    }
-
-    /// Makes sure that a lane is there, with everybody who is free for it.
-    pub(crate) fn open_lane(&mut self, queue: &QueueId, needs: &Needs) {
-        let line = self.index.lines.or_default(queue);
-        if line.lanes.contains_key(needs) {
-            return;
-        }
-        let own = line.rules.as_deref().map(|q| needs_of(q, &BTreeSet::new(), 0)).unwrap_or_default();
-        if line.lanes.len() > SPARE_LANES_MAX {
-            line.lanes.retain(|needs, lane| !lane.waiting.is_empty() || *needs == own);
-        }
-        let mut lane = Lane::default();
-        let least_loaded = line.least_loaded();
-        let free = |(_, agent): &(&AgentId, &Agent)| agent.standing.free_in.contains(queue);
-        for (id, agent) in self.agents.unordered().filter(free) {
-            if let Some(skill) = agent.rules.as_deref().and_then(|rules| proficiency(rules, needs)) {
-                lane.free.insert(rank(skill, least_loaded, &agent.standing, id));
-            }
-        }
-        line.lanes.insert(needs.clone(), lane);
-    }
-
-    /// Whether somebody can be handed out in a queue, and whether somebody must leave it.
-    fn review(&mut self, queue: &QueueId) {
-        let Some(line) = self.index.lines.get(queue) else { return };
+    /// Whether somebody can be handed out in a line, and whether somebody must leave it.
+    fn review(&mut self, number: LineNo) {
+        let Some(line) = self.index.lines.get(number) else { return };
         let ready = line.waiting > 0
             && line.lanes.values().any(|lane| !lane.waiting.is_empty() && !lane.free.is_empty());
         let unserved = line.waiting > 0 && self.overflows(line);
         if (ready, unserved) == (line.ready, line.unserved) {
             return;
         }
-        let Some(line) = self.index.lines.get_mut(queue) else { return };
+        let Some(line) = self.index.lines.get_mut(number) else { return };
         if std::mem::replace(&mut line.ready, ready) != ready {
-            set(&mut self.index.ready, queue, ready);
+            set(&mut self.index.ready, number, ready);
         }
         if std::mem::replace(&mut line.unserved, unserved) != unserved {
-            set(&mut self.index.unserved, queue, unserved);
+            set(&mut self.index.unserved, number, unserved);
         }
     }
 
     /// Whether a chat has to leave a queue in which somebody waits (A12).
-    fn overflows(&self, line: &Line) -> bool {
-        let Some(policy) = line.rules.as_deref() else { return false };
-        let rules = &policy.overflow;
+    pub(crate) fn overflows(&self, line: &Line) -> bool {
+        let rules = &line.rules.overflow;
         let goes = |to: &OverflowTo| *to != OverflowTo::Wait;
-        goes(&rules.closed) && !self.is_open(policy)
+        goes(&rules.closed) && !self.is_open(&line.rules)
             || goes(&rules.unstaffed) && line.staff == 0
-            || rules
-                .full
-                .as_ref()
-                .is_some_and(|full| goes(&full.then) && line.waiting + line.offered > full.chats)
+            || rules.full.as_ref().is_some_and(|full| goes(&full.then) && line.unserved_chats() > full.chats)
     }
 
     /// Whether a queue's opening hours are on (A12).
@@ -354,25 +247,22 @@ impl Engine {
 
     /// Whether an agent who serves the queue is at work (A12). A lost connection does not count until the agent does.
     pub(crate) fn is_staffed(&self, queue: &QueueId) -> bool {
-        self.index.lines.get(queue).is_some_and(|line| line.staff > 0)
+        self.index.lines.of(queue).is_some_and(|line| line.staff > 0)
+    }
+
+    /// The rules of a queue that the settings know.
+    pub(crate) fn queue_rules(&self, queue: &QueueId) -> Option<&QueuePolicy> {
+        self.index.lines.of(queue).map(|line| &*line.rules)
     }
 
     /// Chats in a queue's line, those under offer not among them.
     pub(crate) fn in_line(&self, queue: &QueueId) -> u32 {
-        self.index.lines.get(queue).map_or(0, |line| line.waiting)
+        self.index.lines.of(queue).map_or(0, |line| line.waiting)
     }
 
-    /// Chats for which nobody has been found in a queue: in line or under offer (A12).
+    /// Chats of a queue for which nobody has been found (A12).
     pub(crate) fn unserved_chats(&self, queue: &QueueId) -> u32 {
-        self.index.lines.get(queue).map_or(0, |line| line.waiting + line.offered)
-    }
-
-    /// Counts a chat that has come under offer, or is about to come out again.
-    fn count_offered(&mut self, id: InteractionId, comes: bool) {
-        let Some(queue) = self.chats.get(&id).and_then(|chat| chat.queue.clone()) else { return };
-        let line = self.index.lines.or_default(&queue);
-        line.offered = if comes { line.offered + 1 } else { line.offered.saturating_sub(1) };
-        self.index.touched.queue(&queue);
+        self.index.lines.of(queue).map_or(0, Line::unserved_chats)
     }
 
     /// Makes all indexes anew from the rest of the state.
@@ -380,22 +270,20 @@ impl Engine {
         let skills = self.policy.agents.values().flat_map(|agent| agent.skills.keys().cloned());
         self.index = Index { skills: skills.collect(), ..Index::default() };
         for (queue, policy) in &self.policy.queues {
-            let own = BTreeMap::from([(needs_of(policy, &BTreeSet::new(), 0), Lane::default())]);
-            let line = Line { lanes: own, rules: Some(Arc::new(policy.clone())), ..Line::default() };
-            self.index.lines.insert(queue.clone(), line);
+            self.index.lines.add(Line::new(queue.clone(), policy.clone()));
         }
         for chat in self.chats.values_mut() {
-            let line = chat.queue.as_ref().and_then(|queue| self.index.lines.get(queue));
-            chat.rules = line.and_then(|line| line.rules.clone());
+            self.index.know_queue(chat);
             chat.due = None;
         }
         for agent in self.agents.values_mut() {
             (agent.rules, agent.standing) = (None, Standing::default());
+            agent.lines.clear();
         }
         for (id, policy) in &self.policy.agents {
-            if let Some(agent) = self.agents.get_mut(id) {
-                agent.rules = Some(Arc::new(policy.clone()));
-            }
+            let Some(agent) = self.agents.get_mut(id) else { continue };
+            agent.rules = Some(Arc::new(policy.clone()));
+            agent.lines = policy.queues.iter().filter_map(|queue| self.index.lines.number(queue)).collect();
         }
         let agents: Vec<AgentId> = self.agents.unordered().map(|(id, _)| id.clone()).collect();
         for id in agents {
@@ -418,17 +306,171 @@ impl Engine {
     }
 }
 
-fn set(queues: &mut BTreeSet<QueueId>, queue: &QueueId, wanted: bool) {
+fn set(lines: &mut BTreeSet<LineNo>, line: LineNo, wanted: bool) {
     if wanted {
-        queues.insert(queue.clone());
+        lines.insert(line);
     } else {
-        queues.remove(queue);
+        lines.remove(&line);
     }
 }
 
+impl Index {
+    /// A chat has come into a queue, or the queue's settings have changed.
+    pub(crate) fn know_queue(&mut self, chat: &mut Chat) {
+        chat.line = chat.queue.as_ref().and_then(|queue| self.lines.number(queue));
+        chat.rules = chat.line.and_then(|line| self.lines.get(line)).map(|line| line.rules.clone());
+    }
+
+    /// Puts a chat where its stage says.
+    pub(crate) fn enter(&mut self, chat: &Chat, ageing: Option<Millis>, agents: &Table<AgentId, Agent>) {
+        let Some(number) = chat.line else { return };
+        match &chat.stage {
+            Stage::Waiting => {
+                let Some(line) = self.lines.get_mut(number) else { return };
+                line.waiting += 1;
+                let lane = line.lane(number, chat.needs(), agents);
+                lane.waiting.insert(turn(chat, ageing));
+            }
+            Stage::Offered(_) => {
+                let Some(line) = self.lines.get_mut(number) else { return };
+                line.offered += 1;
+            }
+            Stage::Owned { .. } | Stage::Form { .. } => return,
+        }
+        self.touched.line(number);
+    }
+
+    /// Takes a chat out again. Call before its stage, or anything its turn or needs are made from, changes.
+    pub(crate) fn leave(&mut self, chat: &Chat, ageing: Option<Millis>) {
+        let Some(number) = chat.line else { return };
+        let Some(line) = self.lines.get_mut(number) else { return };
+        match &chat.stage {
+            Stage::Waiting => {
+                if let Some(lane) = line.lanes.get_mut(&chat.needs())
+                    && lane.waiting.remove(&turn(chat, ageing))
+                {
+                    line.waiting -= 1;
+                }
+            }
+            Stage::Offered(_) => line.offered = line.offered.saturating_sub(1),
+            Stage::Owned { .. } | Stage::Form { .. } => return,
+        }
+        self.touched.line(number);
+    }
+
+    /// An agent stands otherwise than before.
+    fn stands(&mut self, id: &AgentId, agent: &Agent, was: &Standing) {
+        let is = &agent.standing;
+        if is.due != was.due {
+            was.due.as_ref().map(|due| self.deadlines.remove(due));
+            self.deadlines.extend(is.due.clone());
+        }
+        // Where settings took the agent away, the lines are made anew with them.
+        let Some(rules) = &agent.rules else { return };
+        if is.at_work != was.at_work {
+            for number in &agent.lines {
+                let Some(line) = self.lines.get_mut(*number) else { continue };
+                line.staff = if is.at_work { line.staff + 1 } else { line.staff.saturating_sub(1) };
+                self.touched.line(*number);
+            }
+        }
+        if (&is.free_in, is.since, is.load) != (&was.free_in, was.since, was.load) {
+            was.free_in.iter().for_each(|line| self.stand(*line, id, rules, was, false));
+            is.free_in.iter().for_each(|line| self.stand(*line, id, rules, is, true));
+        }
+    }
+
+    /// Puts an agent into the lanes of a line, or takes one out of them.
+    fn stand(
+        &mut self,
+        number: LineNo,
+        id: &AgentId,
+        rules: &AgentPolicy,
+        standing: &Standing,
+        stands: bool,
+    ) {
+        let Some(line) = self.lines.get_mut(number) else { return };
+        let least_loaded = line.least_loaded();
+        for (needs, lane) in &mut line.lanes {
+            let Some(skill) = proficiency(rules, needs) else { continue };
+            let rank = rank(skill, least_loaded, standing, id);
+            if stands {
+                lane.free.insert(rank);
+            } else {
+                lane.free.remove(&rank);
+            }
+        }
+        self.touched.line(number);
+    }
+}
+
+impl Chat {
+    /// Units it takes (A5).
+    pub(crate) fn units(&self) -> u32 {
+        self.rules().map_or(1, |queue| queue.units)
+    }
+
+    /// What an agent must be able to, to be given it now (A11).
+    pub(crate) fn needs(&self) -> Needs {
+        self.rules().map(|queue| needs_of(queue, &self.skills, self.relaxed)).unwrap_or_default()
+    }
+}
+
+fn turn(chat: &Chat, ageing: Option<Millis>) -> Turn {
+    let priority = i64::from(chat.rules().map_or(0, |q| q.priority));
+    let (rank, since) = match ageing {
+        None => (-priority, chat.started_at),
+        Some(ageing) => {
+            let head_start = priority.saturating_mul(i64::try_from(ageing.0).unwrap_or(i64::MAX));
+            (0, Timestamp(chat.started_at.0.saturating_sub(head_start)))
+        }
+    };
+    Turn { behind: !chat.ahead, rank, since, id: chat.id }
+}
+
 impl Line {
+    /// One in which nobody waits and for which nobody is free.
+    fn new(queue: QueueId, rules: QueuePolicy) -> Self {
+        Self {
+            lanes: BTreeMap::from([(needs_of(&rules, &BTreeSet::new(), 0), Lane::default())]),
+            queue,
+            rules: Arc::new(rules),
+            waiting: 0,
+            offered: 0,
+            staff: 0,
+            ready: false,
+            unserved: false,
+        }
+    }
+
+    /// Chats for which nobody has been found: in line or under offer (A12).
+    pub(crate) fn unserved_chats(&self) -> u32 {
+        self.waiting + self.offered
+    }
+
+    /// The lane of these needs; if it is not there, it is made, with everybody who is free for it.
+    pub(crate) fn lane(&mut self, number: LineNo, needs: Needs, agents: &Table<AgentId, Agent>) -> &mut Lane {
+        let least_loaded = self.least_loaded();
+        if self.lanes.len() > SPARE_LANES_MAX && !self.lanes.contains_key(&needs) {
+            let own = needs_of(&self.rules, &BTreeSet::new(), 0);
+            self.lanes.retain(|needs, lane| !lane.waiting.is_empty() || *needs == own);
+        }
+        match self.lanes.entry(needs) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let mut lane = Lane::default();
+                let free = |(_, agent): &(&AgentId, &Agent)| agent.standing.free_in.contains(&number);
+                for (id, agent) in agents.unordered().filter(free) {
+                    let skill = agent.rules.as_deref().and_then(|rules| proficiency(rules, place.key()));
+                    lane.free.extend(skill.map(|skill| rank(skill, least_loaded, &agent.standing, id)));
+                }
+                place.insert(lane)
+            }
+        }
+    }
+
     fn least_loaded(&self) -> bool {
-        self.rules.as_deref().is_some_and(|rules| rules.strategy == Strategy::LeastLoaded)
+        self.rules.strategy == Strategy::LeastLoaded
     }
 }
 

@@ -8,6 +8,7 @@ mod apply;
 mod decide;
 mod explain;
 mod index;
+mod lines;
 mod read;
 mod route;
 mod sound;

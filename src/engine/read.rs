@@ -125,7 +125,7 @@ impl Engine {
     /// Waiting chats of a queue in turn; chats under offer are not among them.
     #[must_use]
     pub fn queue_waiting(&self, queue: &QueueId) -> Vec<InteractionId> {
-        let lanes = self.index.lines.get(queue).into_iter().flat_map(|line| line.lanes.values());
+        let lanes = self.index.lines.of(queue).into_iter().flat_map(|line| line.lanes.values());
         let mut turns: Vec<Turn> = lanes.flat_map(|lane| lane.waiting.iter().copied()).collect();
         turns.sort_unstable();
         turns.into_iter().map(|turn| turn.id).collect()
@@ -140,7 +140,7 @@ impl Engine {
             Stage::Offered(_) => Some(1),
             Stage::Waiting => {
                 let turn = self.turn(chat);
-                let lanes = self.index.lines.get(chat.queue.as_ref()?)?.lanes.values();
+                let lanes = self.index.lines.get(chat.line?)?.lanes.values();
                 let ahead: usize = lanes.map(|lane| lane.waiting.range(..turn).count()).sum();
                 u32::try_from(ahead + 1).ok()
             }
@@ -165,7 +165,7 @@ impl Engine {
                 let Stage::Owned { talk: Talk::WrapUp { ended_at, .. }, .. } = &chat.stage else {
                     return None;
                 };
-                *ended_at + self.policy.queues.get(chat.queue.as_ref()?)?.reopen_within
+                *ended_at + chat.rules()?.reopen_within
             }
             None => self.left.get(&id)?.until,
         };
@@ -181,13 +181,13 @@ impl Engine {
     /// Whether a queue's opening hours are on (A12); unknown queues are closed.
     #[must_use]
     pub fn queue_open(&self, queue: &QueueId) -> bool {
-        self.policy.queues.get(queue).is_some_and(|policy| self.is_open(policy))
+        self.queue_rules(queue).is_some_and(|policy| self.is_open(policy))
     }
 
     /// When a queue's opening hours turn next (A12), where that is known.
     #[must_use]
     pub fn queue_turns_at(&self, queue: &QueueId) -> Option<Timestamp> {
-        let schedule = self.policy.queues.get(queue)?.hours.as_ref()?;
+        let schedule = self.queue_rules(queue)?.hours.as_ref()?;
         self.turned.get(schedule)?.next
     }
 
@@ -205,7 +205,7 @@ impl Engine {
     /// Agents of a queue who are at work (A12).
     #[must_use]
     pub fn staff(&self, queue: &QueueId) -> u32 {
-        self.index.lines.get(queue).map_or(0, |line| line.staff)
+        self.index.lines.of(queue).map_or(0, |line| line.staff)
     }
 
     /// The tenant's date, once it was told (G1).

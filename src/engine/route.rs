@@ -1,11 +1,11 @@
 //! Who gets the next chat, and which chat must go elsewhere. Called after every event until it has nothing more to
 //! say, so every freeing event leads to a routing pass at once (A11).
 
-use crate::index::{Lane, Turn};
+use crate::index::{Lane, Line, Turn};
 use crate::state::{Chat, Engine};
 use tieline_model::event::{AssignedHow, OverflowWhy};
 use tieline_model::policy::{Delivery, OverflowTo, QueuePolicy};
-use tieline_model::{AgentId, Event, InteractionId, Millis, OfferId, QueueId, ShareId, Timestamp};
+use tieline_model::{AgentId, Event, InteractionId, Millis, OfferId, ShareId, Timestamp};
 use uuid::Uuid;
 
 /// How long the offline form is waited for.
@@ -27,9 +27,10 @@ impl Engine {
 
     /// The next chat to hand out and to whom, over all queues.
     fn next_handed_out(&self, now: Timestamp) -> Option<Event> {
-        let (_, queue, interaction, agent) =
-            self.index.ready.iter().filter_map(|queue| self.head(queue)).min_by_key(|(turn, ..)| *turn)?;
-        let policy = self.policy.queues.get(queue)?;
+        let lines = self.index.ready.iter().filter_map(|number| self.index.lines.get(*number));
+        let heads = lines.filter_map(|line| self.head(line));
+        let (_, line, interaction, agent) = heads.min_by_key(|(turn, ..)| *turn)?;
+        let policy = &line.rules;
         let agent = agent.clone();
         match policy.delivery {
             Delivery::Offer => Some(Event::ChatOffered {
@@ -49,14 +50,13 @@ impl Engine {
         }
     }
 
-    /// The first chat of a queue for which somebody is free, and who gets it.
-    fn head<'a>(&'a self, queue: &'a QueueId) -> Option<(Turn, &'a QueueId, InteractionId, &'a AgentId)> {
-        let line = self.index.lines.get(queue)?;
+    /// The first chat of a line for which somebody is free, and who gets it.
+    fn head<'a>(&'a self, line: &'a Line) -> Option<(Turn, &'a Line, InteractionId, &'a AgentId)> {
         let firsts = line.lanes.values().filter(|lane| !lane.free.is_empty()).filter_map(|lane| {
             // A chat whose every free agent has declined it does not hold up those behind it (A9).
             lane.waiting.iter().find_map(|turn| {
                 let chat = self.chats.get(&turn.id)?;
-                Some((*turn, queue, turn.id, choose(chat, lane)?))
+                Some((*turn, line, turn.id, choose(chat, lane)?))
             })
         });
         firsts.min_by_key(|(turn, ..)| *turn)
@@ -65,10 +65,10 @@ impl Engine {
     /// The next chat that leaves a queue which cannot serve it (A12): before anything is handed out where the queue is
     /// closed or nobody is at work, after that where too many wait.
     fn next_to_leave(&self, now: Timestamp, full: bool) -> Option<Vec<Event>> {
-        self.index.unserved.iter().find_map(|queue| {
-            let policy = self.policy.queues.get(queue)?;
-            let (why, to) = self.leaves(queue, policy, full)?;
-            let lanes = self.index.lines.get(queue)?.lanes.values();
+        self.index.unserved.iter().find_map(|number| {
+            let line = self.index.lines.get(*number)?;
+            let (why, to) = self.leaves(line, full)?;
+            let lanes = line.lanes.values();
             let chat = match why {
                 // Who came last was one too many.
                 OverflowWhy::Full => lanes.filter_map(|lane| lane.waiting.last()).max(),
@@ -80,17 +80,12 @@ impl Engine {
         })
     }
 
-    fn leaves<'a>(
-        &self,
-        queue: &QueueId,
-        policy: &'a QueuePolicy,
-        full: bool,
-    ) -> Option<(OverflowWhy, &'a OverflowTo)> {
-        let rules = &policy.overflow;
+    fn leaves<'a>(&self, line: &'a Line, full: bool) -> Option<(OverflowWhy, &'a OverflowTo)> {
+        let rules = &line.rules.overflow;
         let over =
-            rules.full.as_ref().filter(|full| self.unserved_chats(queue) > full.chats).map(|full| &full.then);
-        let closed = Some(&rules.closed).filter(|_| !self.is_open(policy));
-        let unstaffed = Some(&rules.unstaffed).filter(|_| !self.is_staffed(queue));
+            rules.full.as_ref().filter(|full| line.unserved_chats() > full.chats).map(|full| &full.then);
+        let closed = Some(&rules.closed).filter(|_| !self.is_open(&line.rules));
+        let unstaffed = Some(&rules.unstaffed).filter(|_| line.staff == 0);
         let causes = if full {
             [over.map(|to| (OverflowWhy::Full, to)), None]
         } else {
@@ -112,7 +107,7 @@ impl Engine {
             OverflowTo::Wait => return Vec::new(),
             OverflowTo::OfflineForm => None,
             OverflowTo::Queue { queue } => {
-                let there = self.policy.queues.contains_key(queue);
+                let there = self.queue_rules(queue).is_some();
                 Some(queue.clone()).filter(|q| there && *q != from && !chat.visited.contains(q))
             }
         };
@@ -127,24 +122,11 @@ impl Engine {
         events
     }
 
-    /// When a waiting chat has waited as long as its queue allows (A12).
-    pub(crate) fn wait_limit(&self, chat: &Chat, rules: &QueuePolicy) -> Option<Timestamp> {
-        let limit = rules.overflow.waited.as_ref().filter(|limit| limit.then != OverflowTo::Wait)?;
-        Some(chat.entered_at + limit.after)
-    }
-
     pub(crate) fn waited_too_long(&self, now: Timestamp, id: InteractionId) -> Vec<Event> {
         let Some(chat) = self.chats.get(&id) else { return Vec::new() };
         let rules = chat.rules();
         let limit = rules.and_then(|rules| rules.overflow.waited.as_ref());
         limit.map(|limit| self.overflow(now, chat, &limit.then, OverflowWhy::Waited)).unwrap_or_default()
-    }
-
-    /// When a waiting chat needs less, if it needs anything (A11).
-    pub(crate) fn relaxes_at(&self, chat: &Chat, rules: &QueuePolicy) -> Option<Timestamp> {
-        let step = rules.relax_after.filter(|_| !self.needs(chat).is_empty())?;
-        let steps = u64::from(chat.relaxed) + 1;
-        Some(chat.entered_at + Millis(step.0.saturating_mul(steps)))
     }
 
     /// What a chat needs is lowered by a level (A11).
@@ -171,6 +153,21 @@ impl Engine {
     /// A new id for a shared transcript. It is no secret: the link that names it is signed.
     pub(crate) fn mint_share(&self) -> ShareId {
         ShareId(self.mint())
+    }
+}
+
+impl Chat {
+    /// When it has waited in line as long as its queue allows (A12).
+    pub(crate) fn wait_limit(&self, rules: &QueuePolicy) -> Option<Timestamp> {
+        let limit = rules.overflow.waited.as_ref().filter(|limit| limit.then != OverflowTo::Wait)?;
+        Some(self.entered_at + limit.after)
+    }
+
+    /// When it needs less in line, if it needs anything (A11).
+    pub(crate) fn relaxes_at(&self, rules: &QueuePolicy) -> Option<Timestamp> {
+        let step = rules.relax_after.filter(|_| !self.needs().is_empty())?;
+        let steps = u64::from(self.relaxed) + 1;
+        Some(self.entered_at + Millis(step.0.saturating_mul(steps)))
     }
 }
 

@@ -9,10 +9,10 @@ impl Engine {
     pub fn index_fault(&self) -> Option<String> {
         let mut anew = self.clone().restored();
         // Lanes and lines in which nobody waits may be kept or not; what they hold must be right all the same.
-        for (queue, line) in self.index.lines.iter() {
-            anew.index.lines.or_default(queue);
+        for (number, line) in self.index.lines.iter() {
+            let Some(made) = anew.index.lines.get_mut(number) else { continue };
             for needs in line.lanes.keys() {
-                anew.open_lane(queue, needs);
+                made.lane(number, needs.clone(), &anew.agents);
             }
         }
         let (is, should) = (&self.index, &anew.index);
@@ -24,10 +24,10 @@ impl Engine {
         if let Some((id, agent)) = self.agents.iter().find(|entry| standing(entry).is_some()) {
             return fault(&format!("agent {id}"), agent, &anew.agents.get(id));
         }
-        if let Some((queue, line)) =
-            is.lines.iter().find(|(queue, line)| should.lines.get(*queue) != Some(line))
+        if let Some((number, line)) =
+            is.lines.iter().find(|(number, line)| should.lines.get(*number) != Some(line))
         {
-            return fault(&format!("line {queue}"), line, &should.lines.get(queue));
+            return fault("line", line, &should.lines.get(number));
         }
         if is.lines != should.lines {
             return fault("lines", &is.lines, &should.lines);

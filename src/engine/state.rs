@@ -1,6 +1,7 @@
 //! What the machine remembers. Every state is an enum that carries its data.
 
 use crate::index::{Index, Standing};
+use crate::lines::LineNo;
 use crate::table::Table;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -215,6 +216,9 @@ pub struct Agent {
     /// settings do not know.
     #[serde(skip)]
     pub(crate) rules: Option<Arc<AgentPolicy>>,
+    /// The lines of the agent's queues; made with the indexes.
+    #[serde(skip)]
+    pub(crate) lines: Vec<LineNo>,
     /// How the agent stands in the lines, and what is waited for; as the indexes have it.
     #[serde(skip)]
     pub(crate) standing: Standing,
@@ -240,6 +244,7 @@ impl Default for Agent {
             guest_at: BTreeMap::new(),
             today: AgentDay::default(),
             rules: None,
+            lines: Vec::new(),
             standing: Standing::default(),
         }
     }
@@ -346,6 +351,9 @@ pub struct Chat {
     /// What it waits for first; as the index has it.
     #[serde(skip)]
     pub(crate) due: Option<(Timestamp, crate::Deadline)>,
+    /// Its queue's line; as the index has it.
+    #[serde(skip)]
+    pub(crate) line: Option<LineNo>,
     /// Its queue's rules, so that they need not be looked for; made with the indexes.
     #[serde(skip)]
     pub(crate) rules: Option<Arc<QueuePolicy>>,
@@ -359,6 +367,14 @@ impl Chat {
     /// The rules of its queue; `None` for a call that came through none.
     pub(crate) fn rules(&self) -> Option<&QueuePolicy> {
         self.rules.as_deref()
+    }
+
+    /// The offer it is under, of a transfer not.
+    pub(crate) fn open_offer(&self) -> Option<&Offer> {
+        match &self.stage {
+            Stage::Offered(offer) => Some(offer),
+            Stage::Waiting | Stage::Owned { .. } | Stage::Form { .. } => None,
+        }
     }
 
     /// One that has just come and waits.
@@ -407,6 +423,7 @@ impl Chat {
             served: false,
             connecting_here: Millis::default(),
             due: None,
+            line: None,
             rules: None,
         }
     }

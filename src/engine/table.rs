@@ -220,9 +220,10 @@ impl Hasher for Number {
         let (words, rest) = bytes.as_chunks::<8>();
         words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
         if !rest.is_empty() {
-            let mut last = [0; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            self.mix(u64::from_le_bytes(last));
+            // Some of it a second time rather than byte by byte.
+            let last = bytes.last_chunk::<8>().map(|last| u64::from_le_bytes(*last));
+            let bytewise = || rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            self.mix(last.unwrap_or_else(bytewise));
         }
     }
     fn write_u8(&mut self, byte: u8) {

@@ -96,57 +96,6 @@ impl Engine {
         events
     }
 
-    /// Brings what a chat waits for up to date in the index. Call after anything that touches the chat.
-    pub(crate) fn chat_due(&mut self, id: InteractionId) {
-        let Some(chat) = self.chats.get(&id) else { return };
-        let due = self.due_of(chat);
-        if due == chat.due {
-            return;
-        }
-        if let Some(old) = &chat.due {
-            self.index.deadlines.remove(old);
-        }
-        self.index.deadlines.extend(due.clone());
-        if let Some(chat) = self.chats.get_mut(&id) {
-            chat.due = due;
-        }
-    }
-
-    /// What a chat waits for first.
-    fn due_of(&self, chat: &Chat) -> Option<(Timestamp, Deadline)> {
-        let id = chat.id;
-        let rules = chat.rules();
-        match &chat.stage {
-            Stage::Offered(offer) => Some((offer.deadline, Deadline::Offer(id))),
-            Stage::Form { deadline } => Some((*deadline, Deadline::Form(id))),
-            Stage::Waiting => {
-                let rules = rules?;
-                let relax = self.relaxes_at(chat, rules).map(|at| (at, Deadline::Relax(id)));
-                let waited = self.wait_limit(chat, rules).map(|at| (at, Deadline::Waited(id)));
-                let decliner = chat.declined.values().min().map(|at| (*at, Deadline::Decliner(id)));
-                [relax, waited, decliner].into_iter().flatten().min()
-            }
-            Stage::Owned { talk: Talk::Open { unopened_deadline, .. }, .. } => {
-                let unopened = unopened_deadline.map(|at| (at, Deadline::Unopened(id)));
-                let transfer = chat.transfer.as_ref().map(|t| (t.offer.deadline, Deadline::Offer(id)));
-                let silence = chat.silence.and_then(|s| s.deadline).map(|at| (at, Deadline::Silence(id)));
-                let escalate =
-                    rules.and_then(|q| escalation(&q.escalate, chat)).map(|at| (at, Deadline::Escalate(id)));
-                let update = chat.update_due.map(|at| (at, Deadline::Update(id)));
-                [unopened, transfer, silence, escalate, update].into_iter().flatten().min()
-            }
-            Stage::Owned { talk: Talk::WrapUp { clock, max, .. }, .. } => {
-                let runs = |clock: &WrapClock| match clock {
-                    WrapClock::Running { deadline } => Some(*deadline),
-                    WrapClock::Stopped { .. } | WrapClock::Unlimited => None,
-                };
-                let clock = runs(clock).map(|at| (at, Deadline::WrapUp(id)));
-                let max = runs(max).map(|at| (at, Deadline::Maximum(id)));
-                [clock, max].into_iter().flatten().min()
-            }
-        }
-    }
-
     /// Brings when a call counts as over up to date in the index. Call after anything that is heard of it.
     pub(crate) fn call_due(&mut self, id: InteractionId) {
         let longest = self.policy.calls.longest;
@@ -167,6 +116,41 @@ impl Engine {
             Some((turned.next?, Deadline::Hours(id.clone())))
         };
         self.turned.iter().filter_map(turn).collect()
+    }
+}
+
+/// What a chat waits for first.
+pub(crate) fn chat_waits(chat: &Chat) -> Option<(Timestamp, Deadline)> {
+    let id = chat.id;
+    let rules = chat.rules();
+    match &chat.stage {
+        Stage::Offered(offer) => Some((offer.deadline, Deadline::Offer(id))),
+        Stage::Form { deadline } => Some((*deadline, Deadline::Form(id))),
+        Stage::Waiting => {
+            let rules = rules?;
+            let relax = chat.relaxes_at(rules).map(|at| (at, Deadline::Relax(id)));
+            let waited = chat.wait_limit(rules).map(|at| (at, Deadline::Waited(id)));
+            let decliner = chat.declined.values().min().map(|at| (*at, Deadline::Decliner(id)));
+            [relax, waited, decliner].into_iter().flatten().min()
+        }
+        Stage::Owned { talk: Talk::Open { unopened_deadline, .. }, .. } => {
+            let unopened = unopened_deadline.map(|at| (at, Deadline::Unopened(id)));
+            let transfer = chat.transfer.as_ref().map(|t| (t.offer.deadline, Deadline::Offer(id)));
+            let silence = chat.silence.and_then(|s| s.deadline).map(|at| (at, Deadline::Silence(id)));
+            let escalate =
+                rules.and_then(|q| escalation(&q.escalate, chat)).map(|at| (at, Deadline::Escalate(id)));
+            let update = chat.update_due.map(|at| (at, Deadline::Update(id)));
+            [unopened, transfer, silence, escalate, update].into_iter().flatten().min()
+        }
+        Stage::Owned { talk: Talk::WrapUp { clock, max, .. }, .. } => {
+            let runs = |clock: &WrapClock| match clock {
+                WrapClock::Running { deadline } => Some(*deadline),
+                WrapClock::Stopped { .. } | WrapClock::Unlimited => None,
+            };
+            let clock = runs(clock).map(|at| (at, Deadline::WrapUp(id)));
+            let max = runs(max).map(|at| (at, Deadline::Maximum(id)));
+            [clock, max].into_iter().flatten().min()
+        }
     }
 }
 

@@ -11,14 +11,10 @@ use tieline_model::{AgentId, InteractionId, Millis, QueueId, Timestamp};
 
 impl Engine {
     pub(super) fn started(&mut self, chat: Chat) {
-        let id = chat.id;
         if let Some(queue) = &chat.queue {
             self.figures.or_default(queue).today.came += 1;
         }
-        self.chats.insert(id, chat);
-        self.know_rules(id);
-        self.index.touched.chat(id);
-        self.enter_index(id);
+        self.add_chat(chat);
     }
 
     pub(super) fn overflowed(
@@ -118,7 +114,7 @@ impl Engine {
     pub(super) fn transferred(&mut self, id: InteractionId, agent: &AgentId, to: &QueueId, at: Timestamp) {
         // Who sends a chat to a queue is not the one to get it back at once.
         let serves = self.policy.agents.get(agent).is_some_and(|policy| policy.queues.contains(to));
-        let pause = self.policy.queues.get(to).filter(|_| serves).map(|q| q.retry_decliner_after);
+        let pause = self.queue_rules(to).filter(|_| serves).map(|q| q.retry_decliner_after);
         self.move_chat(id, |c| {
             connecting_until(c, at);
             enter(c, to, at);
@@ -228,6 +224,7 @@ impl Engine {
         }
         let queue = chat.queue.clone().filter(|_| !chat.served);
         let connecting = chat.connecting_here;
+        let target = chat.rules().map(|queue| queue.targets.connect);
         self.with_chat(id, |c| {
             c.served = true;
             if c.answered_at.is_none() {
@@ -237,7 +234,6 @@ impl Engine {
         });
         self.with_agent(agent, |a| a.today.chats += 1);
         let Some(queue) = queue else { return };
-        let target = self.policy.queues.get(&queue).map(|q| q.targets.connect);
         let figures = self.figures.or_default(&queue);
         figures.today.answered += 1;
         figures.today.connected_in_time += u32::from(Some(connecting) <= target);
@@ -246,9 +242,11 @@ impl Engine {
     /// A chat went out of a line to an agent; only intervals in which others waited all the time say how fast the line
     /// moves (A13).
     pub(super) fn line_moved(&mut self, id: InteractionId, at: Timestamp) {
-        let Some(queue) = self.chats.get(&id).and_then(|chat| chat.queue.clone()) else { return };
-        let others_wait = self.in_line(&queue) > 0;
-        moved_on(self.figures.or_default(&queue), others_wait, at);
+        let Some(chat) = self.chats.get(&id) else { return };
+        let Some(queue) = &chat.queue else { return };
+        let line = chat.line.and_then(|line| self.index.lines.get(line));
+        let others_wait = line.is_some_and(|line| line.waiting > 0);
+        moved_on(self.figures.or_default(queue), others_wait, at);
     }
 
     /// Somebody left a line otherwise. If nobody is left, the time until the next one comes says nothing (A13).

@@ -282,20 +282,25 @@ impl Engine {
 
     /// Changes a chat in any way it likes: the one way a stage, or anything a place in line hangs on, changes.
     fn move_chat(&mut self, id: InteractionId, change: impl FnOnce(&mut Chat)) {
-        self.leave_index(id);
-        let queue = self.chats.get(&id).and_then(|chat| chat.queue.clone());
-        self.with_chat(id, change);
-        if self.chats.get(&id).is_some_and(|chat| chat.queue != queue) {
-            self.know_rules(id);
+        let Some(chat) = self.chats.get_mut(&id) else { return };
+        let ageing = self.policy.ageing;
+        self.index.leave(chat, ageing);
+        let queue = chat.queue.clone();
+        change(chat);
+        if chat.queue != queue {
+            self.index.know_queue(chat);
         }
-        self.enter_index(id);
+        self.index.enter(chat, ageing, &self.agents);
+        self.index.touched.chat(id);
     }
 
-    /// A chat has come into a queue.
-    fn know_rules(&mut self, id: InteractionId) {
-        let Some(chat) = self.chats.get_mut(&id) else { return };
-        let line = chat.queue.as_ref().and_then(|queue| self.index.lines.get(queue));
-        chat.rules = line.and_then(|line| line.rules.clone());
+    /// One that was not there before.
+    fn add_chat(&mut self, mut chat: Chat) {
+        let id = chat.id;
+        self.index.know_queue(&mut chat);
+        self.index.enter(&chat, self.policy.ageing, &self.agents);
+        self.index.touched.chat(id);
+        self.chats.insert(id, chat);
     }
 
     fn configured(&mut self, policy: &TenantPolicy) {
@@ -356,12 +361,10 @@ impl Engine {
         }
         self.turned.insert(schedule.clone(), turned);
         self.index.deadlines.extend(turned.next.map(due));
-        let of_schedule =
-            |(_, queue): &(_, &tieline_model::policy::QueuePolicy)| queue.hours.as_ref() == Some(schedule);
-        let queues: Vec<_> =
-            self.policy.queues.iter().filter(of_schedule).map(|(id, _)| id.clone()).collect();
-        for queue in queues {
-            self.index.touched.queue(&queue);
+        for (number, line) in self.index.lines.iter() {
+            if line.rules.hours.as_ref() == Some(schedule) {
+                self.index.touched.line(number);
+            }
         }
     }
 

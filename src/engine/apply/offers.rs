@@ -18,7 +18,11 @@ impl Engine {
     }
 
     pub(super) fn accepted(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
-        self.offer_over(id, OfferFate::Accepted, at);
+        let offer = self.chats.get(&id).and_then(|chat| chat.open_offer()).cloned();
+        if let Some(offer) = &offer {
+            self.with_chat(id, |c| connecting_until(c, at));
+            self.remember_offer(id, offer, OfferFate::Accepted, at);
+        }
         self.own(id, agent, Place::Active, None, at);
         self.line_moved(id, at);
         self.in_hand(id, agent, at);
@@ -29,8 +33,7 @@ impl Engine {
     }
 
     pub(super) fn offer_over(&mut self, id: InteractionId, fate: OfferFate, at: Timestamp) {
-        let Some(Stage::Offered(offer)) = self.chats.get(&id).map(|c| &c.stage) else { return };
-        let offer = offer.clone();
+        let Some(offer) = self.chats.get(&id).and_then(|chat| chat.open_offer()).cloned() else { return };
         let declined = match fate {
             OfferFate::Rejected | OfferFate::Missed => Some(self.retry_decliner_at(id, at)),
             OfferFate::Accepted | OfferFate::Withdrawn | OfferFate::Kept { .. } => None,

@@ -62,8 +62,7 @@ impl Engine {
                 started_at: call.started_at,
                 ..Chat::new(id, call.conversation, call.queue.clone(), call.numbers, at)
             };
-            self.chats.insert(id, item);
-            self.know_rules(id);
+            self.add_chat(item);
             self.ended(id, Side::Agent, at);
             self.with_agent(agent, |a| {
                 a.inbox.insert(id);
@@ -88,8 +87,7 @@ impl Engine {
 
     /// The customer came back: in progress again, where it was (B15).
     pub(super) fn reopened(&mut self, id: InteractionId, agent: &AgentId, at: Timestamp) {
-        let queue =
-            self.chats.get(&id).and_then(|c| c.queue.as_ref()).and_then(|q| self.policy.queues.get(q));
+        let queue = self.chats.get(&id).and_then(|chat| chat.rules());
         let unopened_after = queue.filter(|q| q.delivery == Delivery::Auto).map(|q| q.unopened_after);
         self.with_chat(id, |c| {
             if let Stage::Owned { place, talk, .. } = &mut c.stage {
@@ -181,8 +179,8 @@ impl Engine {
     }
 
     fn forget_chat(&mut self, id: InteractionId) -> Option<Box<Chat>> {
-        self.leave_index(id);
         let chat = self.chats.remove(&id)?;
+        self.index.leave(&chat, self.policy.ageing);
         if let Some(due) = &chat.due {
             self.index.deadlines.remove(due);
         }
@@ -200,6 +198,7 @@ impl Engine {
         {
             self.left_order.pop_front().map(|oldest| self.left.remove(&oldest));
         }
+        let within = chat.rules().map(|queue| queue.reopen_within).unwrap_or_default();
         let (Channel::Chat, Some(queue), Some(person)) = (chat.channel, chat.queue, chat.person) else {
             return;
         };
@@ -214,7 +213,6 @@ impl Engine {
         for mark in agent.iter().flat_map(|_| &chat.marks) {
             self.remember_agent(mark, agent.as_ref());
         }
-        let within = self.policy.queues.get(&queue).map_or(Default::default(), |q| q.reopen_within);
         let (conversation, marks, skills, until) = (chat.conversation, chat.marks, chat.skills, at + within);
         let returned_as = None;
         let left = Left { conversation, queue, agent, person, marks, skills, returned_as, until };

@@ -40,7 +40,7 @@ impl Engine {
                 "only the customer of this conversation can start this chat",
             ));
         }
-        if !self.policy.queues.contains_key(queue) {
+        if self.queue_rules(queue).is_none() {
             return Err(Refusal::new(Code::NotFound, "there is no queue of this name").field("queue"));
         }
         let known = self.chats.get(&interaction);

@@ -73,7 +73,7 @@ impl Engine {
                 "chats of this queue come to agents by themselves and cannot be taken",
             ));
         }
-        self.may_take(agent, self.units(chat))?;
+        self.may_take(agent, chat.units())?;
         let (agent, how) = (agent.clone(), AssignedHow::Taken);
         Ok(vec![Event::ChatAssigned { interaction: id, agent, how, deadline: None }])
     }

@@ -117,12 +117,12 @@ impl Engine {
     pub(crate) fn break_after_miss(&self, queue: Option<&QueueId>, agent: &AgentId) -> Option<Event> {
         // Who has left Available since an unopened chat came stays where they chose to be.
         self.agents.get(agent).filter(|a| a.presence == Presence::Available)?;
-        let after = self.policy.queues.get(queue?).map(|q| q.after_miss)?;
+        let after = self.queue_rules(queue?).map(|q| q.after_miss)?;
         break_event(after, agent, "missed", PresenceWhy::Missed)
     }
 
     pub(super) fn break_after_reject(&self, queue: Option<&QueueId>, agent: &AgentId) -> Option<Event> {
-        let after = self.policy.queues.get(queue?).map(|q| q.after_reject)?;
+        let after = self.queue_rules(queue?).map(|q| q.after_reject)?;
         break_event(after, agent, "rejected", PresenceWhy::Rejected)
     }
 

@@ -52,7 +52,7 @@ impl Engine {
             return Err(Refusal::new(Code::WrongState, "this chat has been started before").field("fresh"));
         }
         self.not_blocked(&left.marks)?;
-        if !self.policy.queues.contains_key(&left.queue) {
+        if self.queue_rules(&left.queue).is_none() {
             return Err(too_late());
         }
         Ok(vec![Event::ChatStarted {
@@ -76,7 +76,7 @@ impl Engine {
     }
 
     fn takes_returns(&self, queue: &QueueId) -> bool {
-        self.policy.queues.get(queue).is_some_and(|policy| self.is_open(policy))
+        self.queue_rules(queue).is_some_and(|policy| self.is_open(policy))
     }
 
     /// Visitors who were blocked start nothing (C7).
@@ -96,9 +96,10 @@ impl Engine {
         queue: &QueueId,
         marks: impl IntoIterator<Item = &'a Mark>,
     ) -> Option<AgentId> {
-        let sticky = self.policy.queues.get(queue).is_some_and(|q| q.strategy == Strategy::Sticky);
-        let mut marks = marks.into_iter().filter(|_| sticky);
-        marks.find_map(|mark| self.last_agents.get(mark)).cloned()
+        let mut marks = marks.into_iter().peekable();
+        marks.peek()?;
+        let sticky = self.queue_rules(queue).is_some_and(|q| q.strategy == Strategy::Sticky);
+        marks.filter(|_| sticky).find_map(|mark| self.last_agents.get(mark)).cloned()
     }
 
     /// A message left in the offline form is the interaction (A12).

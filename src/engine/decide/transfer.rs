@@ -65,7 +65,7 @@ impl Engine {
         confirmed: bool,
     ) -> Decision {
         let none = || Refusal::new(Code::NotFound, "there is no queue of this name").field("to.queue");
-        let policy = self.policy.queues.get(queue).ok_or_else(none)?;
+        let policy = self.queue_rules(queue).ok_or_else(none)?;
         let full = policy.overflow.full.as_ref().is_some_and(|full| self.unserved_chats(queue) >= full.chats);
         let trouble = if !self.is_open(policy) {
             Some("closed")
@@ -112,7 +112,7 @@ impl Engine {
         }
         // Being available for some queues only is about what comes by itself (A2).
         let state = Agent { queues: None, ..self.agent_state(to).into_owned() };
-        let queue = chat.queue.as_ref().and_then(|id| Some((id, self.policy.queues.get(id)?)));
+        let queue = chat.queue.as_ref().and_then(|id| Some((id, self.queue_rules(id)?)));
         let Some((queue, rules)) = queue else { return Err(none()) };
         let name = &policy.name;
         let ruled_out = self.ruled_out(&state, policy, queue, rules, self.units_in_hand(&state));
