@@ -23,9 +23,8 @@ pub(super) type UnderOffer = BTreeMap<QueueId, (u32, Timestamp)>;
 /// Counts offers once for all queues.
 pub(super) fn under_offer(engine: &Engine) -> UnderOffer {
     let mut counts = UnderOffer::new();
-    let offered = engine.agents().filter_map(|(_, agent)| engine.chat(agent.offered?));
-    for chat in offered {
-        let (Stage::Offered(_), Some(queue)) = (&chat.stage, &chat.queue) else { continue };
+    for chat in engine.under_offer() {
+        let Some(queue) = &chat.queue else { continue };
         let entry = counts.entry(queue.clone()).or_insert((0, chat.started_at));
         *entry = (entry.0 + 1, entry.1.min(chat.started_at));
     }
