@@ -3,8 +3,8 @@
 use super::{clock::SystemClock, connectors, exit, health, install_crypto, machine};
 use crate::bus;
 use crate::http;
-use crate::journal::{MasterKey, Sqlite};
-use crate::settings::Settings;
+use crate::journal::{MasterKey, Postgres, PostgresOptions, Sqlite};
+use crate::settings::{JournalKind, Settings};
 use anyhow::{Context, bail};
 use std::sync::Arc;
 use tieline_connector_api::{Connector, Finding, Severity};
@@ -43,8 +43,15 @@ pub(super) async fn doctor(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Looks through a journal that nobody has open.
-async fn journal(settings: &Settings, running: bool) -> Option<Finding> {
+/// Looks at the database, or through a file that nobody has open.
+async fn journal(settings: &Settings, running: bool) -> Vec<Finding> {
+    match settings.journal.kind {
+        JournalKind::Sqlite => file(settings, running).await.into_iter().collect(),
+        JournalKind::Postgres => database(&super::database(settings)).await,
+    }
+}
+
+async fn file(settings: &Settings, running: bool) -> Option<Finding> {
     let (path, key) = (&settings.journal.path, &settings.journal.key_file);
     // A missing key is not made here: it is a finding already.
     if running || !path.exists() || !key.exists() {
@@ -59,6 +66,22 @@ async fn journal(settings: &Settings, running: bool) -> Option<Finding> {
             Finding { severity: Severity::Error, what, says }
         }
     })
+}
+
+async fn database(options: &PostgresOptions) -> Vec<Finding> {
+    let finding = |severity, says| Finding { severity, what: "journal.url".to_owned(), says };
+    let health = match Postgres::look(options).await {
+        Ok(health) => health,
+        Err(error) => {
+            let says = format!("the journal's database cannot be used: {error}");
+            return vec![finding(Severity::Error, says)];
+        }
+    };
+    let tables =
+        if health.tables_due { "its tables are made at the next start" } else { "its tables are there" };
+    let says = format!("PostgreSQL {} takes writes, and {tables}", health.version);
+    let doubts = health.doubts.into_iter().map(|doubt| finding(Severity::Warning, doubt));
+    std::iter::once(finding(Severity::Good, says)).chain(doubts).collect()
 }
 
 /// Has clamd scan a few bytes, as it will files (B18).

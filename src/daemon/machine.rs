@@ -1,6 +1,6 @@
 //! What `tieline doctor` looks at on this machine: folders, room, key files, listening addresses, the clock.
 
-use crate::settings::Settings;
+use crate::settings::{JournalKind, Settings};
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -26,9 +26,13 @@ const TIME_WITHIN: Duration = Duration::from_secs(5);
 /// do not count against it.
 pub(super) fn findings(settings: &Settings, running: bool) -> Vec<Finding> {
     let journal = &settings.journal;
-    let mut found = vec![folder(&journal.path)];
-    found.extend(room(&journal.path));
-    found.push(own_key("journal.key_file", &journal.key_file, journal.path.exists()));
+    let in_a_file = journal.kind == JournalKind::Sqlite;
+    let mut found = Vec::new();
+    if in_a_file {
+        found.push(folder(&journal.path));
+        found.extend(room(&journal.path));
+    }
+    found.push(own_key("journal.key_file", &journal.key_file, in_a_file && journal.path.exists()));
     found.push(own_key("auth.key_file", &settings.auth.key_file, false));
     for (key, path) in secret_files(settings) {
         found.push(closed(key, path));
@@ -111,7 +115,11 @@ fn own_key(key: &str, path: &Path, needed: bool) -> Finding {
 /// Files that hold secrets of others, with their keys.
 fn secret_files(settings: &Settings) -> Vec<(String, &Path)> {
     let mut files: Vec<(String, &Path)> = Vec::new();
-    files.extend(settings.bus.url_file.iter().map(|path| ("bus.url_file".to_owned(), path.as_path())));
+    for (key, file) in
+        [("bus.url_file", &settings.bus.url_file), ("journal.url_file", &settings.journal.url_file)]
+    {
+        files.extend(file.iter().map(|path| (key.to_owned(), path.as_path())));
+    }
     for (name, producer) in &settings.auth.producers {
         files.extend(
             producer.token_file.iter().map(|p| (format!("auth.producers.{name}.token_file"), p.as_path())),

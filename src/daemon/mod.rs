@@ -26,11 +26,14 @@ use crate::bus::{self, Seal};
 use crate::dispatch::{Pop, Pops, Shown};
 use crate::drive::{Drive, InForce, Keeper, Observer};
 use crate::http::{self, Edge, Hub, Readiness, Source};
-use crate::journal::{Leases, MasterKey, NewContent, Part, Recorded, Replica, Sqlite, Store};
-use crate::settings::{self, Live, Settings, Tenant};
+use crate::journal::{
+    Leases, MasterKey, NewContent, Part, Postgres, PostgresOptions, Recorded, Replica, Sqlite, Store,
+};
+use crate::settings::{self, JournalKind, Live, Settings, Tenant};
 use anyhow::Context;
 use crew::Crew;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use tieline_engine::Engine;
 use tieline_model::{Clock, TenantId, Timestamp};
@@ -246,15 +249,41 @@ struct Journal {
 }
 
 async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
-    let path = &settings.journal.path;
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("`journal.path`: the folder {} cannot be made", folder.display()))?;
+    let its = &settings.journal;
+    let key = || MasterKey::load_or_create(&its.key_file);
+    match its.kind {
+        JournalKind::Sqlite => {
+            make_folder("journal.path", &its.path)?;
+            let store = Sqlite::open(&its.path, key()?).await;
+            let store = store.with_context(|| format!("`journal.path` ({})", its.path.display()))?;
+            Ok(Journal { store: Arc::new(store), leases: None })
+        }
+        JournalKind::Postgres => {
+            make_folder("journal.key_file", &its.key_file)?;
+            let store = Postgres::open(&database(settings), key()?).await.context("`journal.url`")?;
+            Ok(Journal { store: store.clone(), leases: Some(store) })
+        }
     }
-    let key = MasterKey::load_or_create(&settings.journal.key_file)?;
-    let store =
-        Sqlite::open(path, key).await.with_context(|| format!("`journal.path` ({})", path.display()))?;
-    Ok(Journal { store: Arc::new(store), leases: None })
+}
+
+fn make_folder(key: &str, file: &Path) -> anyhow::Result<()> {
+    let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("`{key}`: the folder {} cannot be made", folder.display()))
+}
+
+/// The database that the settings name.
+fn database(settings: &Settings) -> PostgresOptions {
+    let journal = &settings.journal;
+    PostgresOptions {
+        url: journal.url.reveal().to_owned(),
+        schema: journal.schema.clone(),
+        writers: journal.writers,
+        readers: journal.readers,
+        connect_within: journal.connect_within.std(),
+        statement_within: journal.statement_within.std(),
+        lease: settings.cluster.lease.std(),
+    }
 }
 
 fn countries(settings: &Settings) -> BTreeMap<TenantId, Option<tieline_connector_api::phone::Country>> {

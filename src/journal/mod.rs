@@ -2,12 +2,15 @@
 //!
 //! The journal is the truth, and it is the outbox too: every consumer reads it by cursor in `seq` order.
 //!
-//! The contract is [`Store`]; [`Sqlite`] keeps it in a file, [`MemoryStore`] for the simulator, and one suite of tests
-//! holds both to it. What every store shares: `codec` (events to rows and back), `sealed` (content at rest).
+//! The contract is [`Store`]; [`Sqlite`] keeps it in a file, [`Postgres`] in a database that several machines share,
+//! [`MemoryStore`] for the simulator, and one suite of tests holds all to it. What stores share: `codec` (events to rows
+//! and back), `sealed` (content at rest), `places` (what is sealed where).
 
 mod codec;
 mod lease;
 mod memory;
+mod places;
+mod postgres;
 mod sealed;
 mod sqlite;
 #[cfg(test)]
@@ -17,6 +20,7 @@ mod twins;
 
 pub use lease::{Holder, Lease, Leases, Part, Picture, Replica, SHARDS, Shard};
 pub use memory::{Fault, Faults, MemoryLeases, MemoryStore, Op};
+pub use postgres::{DatabaseHealth, Postgres, PostgresOptions};
 pub use sealed::MasterKey;
 pub use sqlite::Sqlite;
 

@@ -397,16 +397,24 @@ pub(super) async fn erasing_leaves_nothing_of_a_conversation(store: Arc<dyn Stor
     assert_eq!(store.content(&a, &[later.id]).await.unwrap(), []);
 }
 
-/// Runs the whole suite over what `$make` makes.
+/// Runs the whole suite over what `$make` makes: a test each, or all of it in one test, where it is the first store that
+/// takes the time.
 macro_rules! suite {
-    ($make:path; $($(#[$attr:meta])* $test:ident)*) => {
+    (@alone $make:path; $($(#[$attr:meta])* $test:ident)*) => {
         $($(#[$attr])* #[tokio::test] async fn $test() {
             let fixture = $make().await;
             $crate::journal::suite::$test(std::sync::Arc::clone(&fixture.store)).await;
         })*
     };
-    ($make:path) => {
-        $crate::journal::suite::suite! { $make;
+    (@together $make:expr; $($test:ident)*) => {
+        $(
+            println!("{}", stringify!($test));
+            let fixture = $make.await;
+            $crate::journal::suite::$test(std::sync::Arc::clone(&fixture.store)).await;
+        )*
+    };
+    (@promises $($how:tt)*) => {
+        $crate::journal::suite::suite! { $($how)*;
             what_was_appended_is_read_in_order
             an_interaction_is_read_alone
             a_gap_is_refused_and_nothing_is_kept
@@ -423,5 +431,7 @@ macro_rules! suite {
             erasing_leaves_nothing_of_a_conversation
         }
     };
+    (together, $make:expr) => { $crate::journal::suite::suite! { @promises @together $make } };
+    ($make:path) => { $crate::journal::suite::suite! { @promises @alone $make } };
 }
 pub(super) use suite;

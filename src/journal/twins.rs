@@ -197,17 +197,22 @@ async fn ask(store: &dyn Store, dice: &mut Dice, a: &TenantId) -> String {
     }
 }
 
+/// Plays one script on a store and on the one in memory.
+pub(super) async fn answers_as_memory_does(store: &dyn Store, seed: u64) {
+    let (theirs, in_memory) = (play(store, seed).await, play(&MemoryStore::new(), seed).await);
+    for (theirs, memory) in theirs.lines().zip(in_memory.lines()) {
+        assert_eq!(theirs, memory, "seed {seed}");
+    }
+    assert_eq!(theirs.lines().count(), in_memory.lines().count());
+    let worked = theirs.lines().filter(|l| l.contains("commit ()")).count();
+    assert!(worked > 30, "seed {seed}: the script must do something, {worked} commits");
+}
+
 #[tokio::test]
 async fn memory_and_disk_answer_alike() {
     for seed in 1..=12 {
         let dir = tempfile::tempdir().unwrap();
         let disk = Sqlite::open(dir.path().join("journal.db"), MasterKey::new([8; 32])).await.unwrap();
-        let (on_disk, in_memory) = (play(&disk, seed).await, play(&MemoryStore::new(), seed).await);
-        for (disk, memory) in on_disk.lines().zip(in_memory.lines()) {
-            assert_eq!(disk, memory, "seed {seed}");
-        }
-        assert_eq!(on_disk.lines().count(), in_memory.lines().count());
-        let worked = on_disk.lines().filter(|l| l.contains("commit ()")).count();
-        assert!(worked > 30, "seed {seed}: the script must do something, {worked} commits");
+        answers_as_memory_does(&disk, seed).await;
     }
 }

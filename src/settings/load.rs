@@ -1,7 +1,7 @@
 //! Reads the file, the environment, and the files that secrets stand in.
 
 use super::presets::Layer;
-use super::{Problems, Role, Secret, Settings, bus};
+use super::{Problems, Role, Secret, Settings, bus, journal};
 use config::{Config, Environment, File, FileFormat};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -144,11 +144,15 @@ fn choices(why: &str) -> String {
 }
 
 fn fetch_secrets(settings: &mut Settings, problems: &mut Problems) {
-    if let Some(path) = &settings.bus.url_file {
-        let set = settings.bus.url.reveal() != bus::DEFAULT_URL;
-        let mut url = set.then(|| settings.bus.url.clone());
-        fetch("bus.url", path, &mut url, problems);
-        settings.bus.url = url.unwrap_or_default();
+    let Settings { bus, journal, .. } = &mut *settings;
+    for (key, default, file, url) in [
+        ("bus.url", bus::DEFAULT_URL, &bus.url_file, &mut bus.url),
+        ("journal.url", journal::DEFAULT_URL, &journal.url_file, &mut journal.url),
+    ] {
+        let Some(path) = file else { continue };
+        let mut fetched = (url.reveal() != default).then(|| url.clone());
+        fetch(key, path, &mut fetched, problems);
+        *url = fetched.unwrap_or_default();
     }
     for (name, producer) in &mut settings.auth.producers {
         if let Some(path) = &producer.token_file {

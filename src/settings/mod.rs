@@ -34,7 +34,7 @@ pub use desk::{Faq, Field, FieldKind, Piece, Placeholder, Script, ScriptBranch, 
 pub use dispatch::Dispatch;
 pub use hours::{Day, Schedule, Stretch};
 pub use http::Http;
-pub use journal::Journal;
+pub use journal::{Journal, JournalKind};
 pub use live::{Live, Tenants};
 pub use load::{Error, from_env, load, load_as, load_text, read_or_make_key, schema};
 pub use presence::{LabelsSettings, LeaseSettings};

@@ -211,10 +211,33 @@ fn secrets_come_from_files_and_are_never_shown() {
     let settings = load_text(&text, none()).unwrap();
     assert_eq!(settings.bus.url.reveal(), "amqp://user:letmein@broker:5672/%2f");
     assert!(!format!("{settings:?}").contains("letmein"));
+    std::fs::write(&file, "postgres://user:letmein@db.example/tieline\n").unwrap();
+    let settings = load_text(&format!("[journal]\nurl_file = {file:?}"), none()).unwrap();
+    assert_eq!(settings.journal.url.reveal(), "postgres://user:letmein@db.example/tieline");
+    assert!(!format!("{settings:?}").contains("letmein"));
     let missing = format!("[bus]\nurl_file = {:?}", dir.path().join("no"));
     let said = load_text(&missing, none()).unwrap_err().to_string();
     assert!(said.starts_with("`bus.url_file` names "), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn a_database_that_cannot_be_is_refused_with_the_way_out() {
+    let text =
+        "[journal]\nkind = \"postgres\"\nurl = \"mysql://hunter2@x\"\nschema = \"My Schema\"\nwriters = 0";
+    let said = load_text(text, none()).unwrap_err().to_string();
+    for key in
+        ["`journal.url` does not begin with postgres://", "`journal.schema` is \"My Schema\"; use at most 63"]
+    {
+        assert!(said.contains(key), "{key}\nin\n{said}");
+    }
+    assert!(said.contains("`journal.writers` is 0; choose a number from 1 to 100"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    for schema in ["pg_mine", "1st", "", "a-b", "\u{e4}"] {
+        let text = format!("[journal]\nschema = \"{schema}\"");
+        assert!(load_text(&text, none()).is_err(), "{schema}");
+    }
+    assert!(load_text("[journal]\nschema = \"_centre_2\"", none()).is_ok());
 }
 
 #[test]

@@ -13,6 +13,10 @@ struct Debian {
 
 const BROKER: Debian =
     Debian { program: "rabbitmq-server", package: "rabbitmq-server", wanted_for: "the tests of the bus" };
+/// Its programs are off the path, in a folder for each version.
+const DATABASE: Debian =
+    Debian { program: "initdb", package: "postgresql", wanted_for: "the tests of a journal that is shared" };
+const DATABASES: &str = "/usr/lib/postgresql";
 const SCANNER: Debian =
     Debian { program: "clamd", package: "clamav-daemon", wanted_for: "the tests of files in chats" };
 const BROWSER: Debian = Debian { program: "chromium", package: "chromium", wanted_for: "the browser tests" };
@@ -34,6 +38,23 @@ pub(crate) fn operations() -> Result<()> {
 /// RabbitMQ's server.
 pub(crate) fn broker() -> Result<()> {
     debian(&BROKER)
+}
+
+/// PostgreSQL's server, of any version.
+pub(crate) fn database() -> Result<()> {
+    let there = || {
+        let versions = std::fs::read_dir(DATABASES).into_iter().flatten().flatten();
+        versions.map(|version| version.path().join("bin").join(DATABASE.program)).any(|p| p.is_file())
+    };
+    if there() {
+        return Ok(());
+    }
+    println!("  PostgreSQL is missing; {} need it", DATABASE.wanted_for);
+    apt_get(DATABASE.package, DATABASE.wanted_for)?;
+    if there() {
+        return Ok(());
+    }
+    bail!("{} was installed but brings no {}: install it by hand", DATABASE.package, DATABASE.program)
 }
 
 /// ClamAV's daemon. The tests bring a database of their own.

@@ -120,6 +120,7 @@ fn web(_: &Args) -> Result<()> {
 fn rust(args: &Args) -> Result<()> {
     pages::build_if_stale()?;
     prerequisites::broker()?;
+    prerequisites::database()?;
     prerequisites::scanner()?;
     prerequisites::operations()?;
     if cargo_has_nextest() {

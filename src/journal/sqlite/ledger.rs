@@ -1,11 +1,11 @@
 //! Cursors and the delivery ledger.
 
+use super::id_at;
 use super::secrets::key_unless_erased;
 use super::writer::{Access, meaning};
-use super::{id_at, int, unsigned};
-use crate::journal::sealed::{Place, TenantKeys};
-use crate::journal::{Backlog, Delivery, DeliveryState, Error, NO_PROGRESS, Reader, Want};
-use serde::{Deserialize, Serialize};
+use crate::journal::places::{Hidden, int, unsigned};
+use crate::journal::sealed::TenantKeys;
+use crate::journal::{Backlog, Delivery, DeliveryState, Error, Reader, Want};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use std::collections::BTreeMap;
@@ -81,24 +81,6 @@ pub(super) async fn want(
     move_cursor(conn, tenant, reader, to).await
 }
 
-/// What of a delivery may quote people, so it is sealed.
-#[derive(Serialize, Deserialize)]
-struct Hidden {
-    progress: String,
-    last_error: Option<String>,
-    sent_digest: Option<[u8; 32]>,
-}
-
-impl Hidden {
-    fn nothing() -> Self {
-        Self { progress: NO_PROGRESS.to_owned(), last_error: None, sent_digest: None }
-    }
-}
-
-fn place(tenant: &TenantId, connection: &ConnectionId, interaction: InteractionId) -> Place {
-    Place::new("delivery", tenant, &[connection.as_str().as_bytes(), interaction.0.as_bytes()])
-}
-
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -119,14 +101,10 @@ fn delivery_of(keys: &TenantKeys, tenant: &TenantId, row: &SqliteRow) -> Result<
     let sealed: Option<&[u8]> = row.try_get(9).map_err(on_read)?;
     let wrapped: Option<&[u8]> = row.try_get(10).map_err(on_read)?;
     let hidden = match (sealed, wrapped) {
-        (Some(sealed), Some(wrapped)) => keys
-            .unwrap_key(tenant, conversation, wrapped)
-            .and_then(|key| key.open(&place(tenant, &connection, interaction), sealed))
-            .ok()
-            .and_then(|plain| serde_json::from_slice(&plain).ok())
-            .ok_or_else(|| {
-                Error::Unreadable(format!("the delivery of {interaction} to {connection} is damaged"))
-            })?,
+        (Some(sealed), Some(wrapped)) => {
+            let key = keys.unwrap_key(tenant, conversation, wrapped);
+            Hidden::open(key, tenant, &connection, interaction, sealed)?
+        }
         (None, _) | (_, None) => Hidden::nothing(),
     };
     let number = |column: usize| row.try_get::<i64, _>(column).map(unsigned).map_err(on_read);
@@ -244,23 +222,12 @@ async fn seal(
     tenant: &TenantId,
     delivery: &Delivery,
 ) -> Result<Option<(i64, Vec<u8>)>, Error> {
-    let nothing =
-        delivery.progress == NO_PROGRESS && delivery.last_error.is_none() && delivery.sent_digest.is_none();
-    if nothing {
-        return Ok(None);
-    }
+    let Some(hidden) = Hidden::of(delivery) else { return Ok(None) };
     let Some(key) = key_unless_erased(conn, keys, tenant, delivery.conversation).await? else {
         return Ok(None);
     };
-    let hidden = Hidden {
-        progress: delivery.progress.clone(),
-        last_error: delivery.last_error.clone(),
-        sent_digest: delivery.sent_digest,
-    };
-    let plain = serde_json::to_vec(&hidden)
-        .map_err(|_| Error::Refused("a delivery's progress cannot be written as JSON".into()))?;
-    let place = place(tenant, &delivery.connection, delivery.interaction);
-    Ok(Some((key.row, key.key.seal(&place, &plain))))
+    let sealed = hidden.seal(&key.key, tenant, &delivery.connection, delivery.interaction)?;
+    Ok(Some((key.row, sealed)))
 }
 
 pub(super) async fn dead(

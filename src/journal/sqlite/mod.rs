@@ -391,15 +391,6 @@ impl Store for Sqlite {
     }
 }
 
-/// An unsigned count as SQLite keeps it. Positions and milliseconds never come near the limit.
-fn int(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-fn unsigned(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
-}
-
 /// A 16-byte id from a column.
 fn id_at(row: &sqlx::sqlite::SqliteRow, column: usize) -> Result<uuid::Uuid, Error> {
     let bytes: &[u8] = row.try_get(column).map_err(|e| meaning(e, Access::Read))?;

@@ -2,17 +2,15 @@
 
 use super::bulk::Inserts;
 use super::writer::{Access, meaning};
-use super::{id_at, int, secrets, unsigned};
+use super::{id_at, secrets};
 use crate::journal::codec;
-use crate::journal::sealed::{Place, TenantKeys};
+use crate::journal::places::{self, SNAPSHOTS, int, unsigned};
+use crate::journal::sealed::TenantKeys;
 use crate::journal::{Batch, Epoch, Error, Opened, Recorded, Remembered, Snapshot};
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 use std::sync::LazyLock;
 use tieline_model::{CommandId, InteractionId, Seq, TenantId, Timestamp};
-
-/// Snapshots kept: the newest, and one to fall back to.
-const SNAPSHOTS: i64 = 2;
 
 static INSERT_ROWS: LazyLock<Inserts> = LazyLock::new(|| {
     Inserts::new(
@@ -196,10 +194,7 @@ fn recorded(tenant: &TenantId, row: &SqliteRow) -> Result<Recorded, Error> {
         return Err(codec::damaged(tenant, seq, &kind, "it is not text"));
     };
     let checksum: i64 = row.try_get(4).map_err(on_read)?;
-    if checksum != codec::checksum(tenant, seq, at, &kind, body) {
-        return Err(codec::damaged(tenant, seq, &kind, "its checksum does not match"));
-    }
-    Ok(Recorded { seq, at, event: codec::decode(tenant, seq, &kind, body)? })
+    places::recorded(tenant, seq, at, (&kind, body), checksum)
 }
 
 pub(super) async fn remembered(
@@ -250,17 +245,13 @@ pub(super) async fn forget_commands(conn: &mut SqliteConnection, before: Timesta
         .map_err(on_write)
 }
 
-fn snapshot_place(tenant: &TenantId, seq: Seq) -> Place {
-    Place::new("snapshot", tenant, &[&seq.0.to_le_bytes()])
-}
-
 pub(super) async fn save_snapshot(
     conn: &mut SqliteConnection,
     keys: &TenantKeys,
     tenant: &TenantId,
     snapshot: &Snapshot,
 ) -> Result<(), Error> {
-    let body = keys.state.seal(&snapshot_place(tenant, snapshot.seq), &snapshot.body);
+    let body = places::seal_snapshot(keys, tenant, snapshot);
     sqlx::query("INSERT OR REPLACE INTO snapshots (tenant, seq, body) VALUES (?, ?, ?)")
         .bind(tenant.as_str())
         .bind(int(snapshot.seq.0))
@@ -280,7 +271,6 @@ pub(super) async fn save_snapshot(
     .map_err(on_write)
 }
 
-/// A snapshot is a cache: one that cannot be opened is passed over for the older one, or for none.
 async fn newest_snapshot(
     conn: &mut SqliteConnection,
     keys: &TenantKeys,
@@ -296,9 +286,8 @@ async fn newest_snapshot(
     for row in rows {
         let seq = Seq(unsigned(row.try_get(0).map_err(on_write)?));
         let sealed: &[u8] = row.try_get(1).map_err(on_write)?;
-        match keys.state.open(&snapshot_place(tenant, seq), sealed) {
-            Ok(body) => return Ok(Some(Snapshot { seq, body })),
-            Err(_) => tracing::warn!(%tenant, seq = seq.0, "a snapshot cannot be opened and is passed over"),
+        if let Some(snapshot) = places::open_snapshot(keys, tenant, seq, sealed) {
+            return Ok(Some(snapshot));
         }
     }
     Ok(None)

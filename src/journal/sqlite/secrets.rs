@@ -3,7 +3,8 @@
 use super::bulk::Inserts;
 use super::writer::{Access, Writer, meaning};
 use super::{id_at, id_list, rows};
-use crate::journal::sealed::{Keyring, Place, SealingKey, TenantKeys};
+use crate::journal::places::{self, damaged_key};
+use crate::journal::sealed::{Keyring, SealingKey, TenantKeys};
 use crate::journal::{Error, Handle, NewContent};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Row};
@@ -43,10 +44,6 @@ pub(super) struct Key {
     pub(super) key: SealingKey,
 }
 
-fn content_place(tenant: &TenantId, id: ContentId) -> Place {
-    Place::new("content", tenant, &[id.0.as_bytes()])
-}
-
 /// The live keys of conversations; those that have none are left out.
 async fn live_keys(
     conn: &mut SqliteConnection,
@@ -72,12 +69,6 @@ async fn live_keys(
         found.insert(conversation, Key { row: id, key });
     }
     Ok(found)
-}
-
-fn damaged_key(conversation: ConversationId) -> Error {
-    Error::Unreadable(format!(
-        "the key of conversation {conversation} is damaged; restore it from the backup"
-    ))
 }
 
 async fn mint(
@@ -162,13 +153,11 @@ async fn insert_content(
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for item in content {
             let key = &keys[&item.conversation];
-            let plain = serde_json::to_vec(&item.content)
-                .map_err(|_| Error::Refused(format!("content {} cannot be written as JSON", item.id)))?;
             query = query
                 .bind(tenant.as_str())
                 .bind(item.id.0.as_bytes().to_vec())
                 .bind(key.row)
-                .bind(key.key.seal(&content_place(tenant, item.id), &plain));
+                .bind(places::seal_content(&key.key, tenant, item)?);
         }
         query.execute(&mut *conn).await.map_err(on_write)?;
     }
@@ -205,11 +194,7 @@ pub(super) async fn content(
             }
         };
         let sealed: &[u8] = row.try_get(1).map_err(on_read)?;
-        let content = key
-            .open(&content_place(tenant, id), sealed)
-            .ok()
-            .and_then(|plain| serde_json::from_slice(&plain).ok())
-            .ok_or_else(|| Error::Unreadable(format!("content {id} of tenant {tenant} is damaged")))?;
+        let content = places::open_content(key, tenant, id, sealed)?;
         found.insert(id, content);
     }
     Ok(ids.iter().filter_map(|id| found.remove(id).map(|content| (*id, content))).collect())
