@@ -11,6 +11,7 @@ mod drain;
 mod kill;
 mod kills;
 mod load;
+mod mischief;
 mod panel;
 mod reload;
 mod several;
