@@ -153,7 +153,7 @@ impl Drive {
                 let taken = self.take(lease, &tenant, *its, seed).await;
                 if let Err(error) = &taken {
                     tracing::warn!(%tenant, %error, "it could not be taken over");
-                    self.lose(&tenant);
+                    self.forget(&tenant);
                 }
                 // The keeper may be gone: then the process is about to end.
                 let _ = answer.send(taken);
@@ -165,7 +165,7 @@ impl Drive {
                         beat(self.store.as_ref(), &id, tenant, now).await;
                         save_snapshot(self.store.as_ref(), &id, tenant).await;
                     }
-                    self.lose(&id);
+                    self.forget(&id);
                 }
                 let _ = answer.send(());
             }

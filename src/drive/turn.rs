@@ -272,11 +272,19 @@ impl Drive {
 
     /// Lets go of a tenant that another process has.
     pub(super) fn lose(&mut self, id: &TenantId) {
-        if self.tenants.remove(id).is_some() {
+        if self.forget(id) {
             tracing::warn!(tenant = %id, "it is served by another process now");
+        }
+    }
+
+    /// True if it was here.
+    pub(super) fn forget(&mut self, id: &TenantId) -> bool {
+        let was_here = self.tenants.remove(id).is_some();
+        if was_here {
             self.served.end(id);
             self.observer.left(id);
         }
+        was_here
     }
 }
 

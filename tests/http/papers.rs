@@ -1,5 +1,7 @@
 //! Certificates of replicas, made for one run.
 
+#![allow(dead_code, reason = "each of its users takes what it needs")]
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
@@ -62,7 +64,12 @@ impl Papers {
         ["ca", "cert", "key"].map(line).concat()
     }
 
+    /// Where one of them lies: `ca`, `cert` or `key`.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(format!("{name}.pem"))
+    }
+
     pub(crate) fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.folder.path().join(format!("{name}.pem"))).unwrap()
+        std::fs::read_to_string(self.file(name)).unwrap()
     }
 }

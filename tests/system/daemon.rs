@@ -21,6 +21,9 @@ pub(crate) struct Centre {
     folder: TempDir,
     http: reqwest::Client,
     extra: String,
+    /// Under which browsers reach its pages, where that is not each daemon's own address.
+    #[allow(dead_code, reason = "the benchmark has one daemon")]
+    pub(crate) origin: Option<String>,
 }
 
 pub(crate) const PRODUCER_TOKEN: &str = "a-producer-of-the-tests-0123456789";
@@ -54,7 +57,8 @@ impl Centre {
         let org = Sandbox::start(options).await.expect("the sandbox starts");
         let folder = tempfile::tempdir().expect("a folder");
         let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
-        let centre = Self { crm: org.sandbox.clone(), org, folder, http, extra: extra.to_owned() };
+        let centre =
+            Self { crm: org.sandbox.clone(), org, folder, http, extra: extra.to_owned(), origin: None };
         std::fs::write(centre.settings_file(), centre.settings()).expect("settings are written");
         std::fs::write(centre.folder.path().join("app.pem"), &app_key().private_pem)
             .expect("a key is written");
@@ -191,15 +195,18 @@ password_hash = "{hash}"
             rest.split([' ', ')', ',']).next().expect("a word").to_owned()
         };
         let (url, admin) = (word("listens on "), word("admin on "));
-        let daemon = Daemon { url, admin, child, http: self.http.clone() };
+        let origin = self.origin.clone().unwrap_or_else(|| url.clone());
+        let daemon = Daemon { url, admin, origin, child, http: self.http.clone() };
         daemon.until_ready().await;
         daemon
     }
 }
 
 pub(crate) struct Daemon {
-    /// Scheme, host and port; the origin of its pages.
+    /// Scheme, host and port.
     pub(crate) url: String,
+    /// The origin of its pages.
+    pub(crate) origin: String,
     /// The same of its admin listener.
     pub(crate) admin: String,
     child: Child,
@@ -225,7 +232,7 @@ impl Daemon {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &impl serde::Serialize) -> reqwest::Response {
-        let request = self.http.post(format!("{}{path}", self.url)).header("origin", &self.url).json(body);
+        let request = self.http.post(format!("{}{path}", self.url)).header("origin", &self.origin).json(body);
         request.send().await.expect("an answer")
     }
 
@@ -257,14 +264,14 @@ impl Daemon {
 
     pub(crate) async fn panel_of(&self, tenant: &str, agent: &str) -> Panel {
         let token = self.sign_in(tenant, agent).await;
-        Panel::open(&self.socket("/ws/agent"), &self.url, &token, None).await
+        Panel::open(&self.socket(&format!("/ws/agent?tenant={tenant}")), &self.origin, &token, None).await
     }
 
     /// A panel that stands in the page of a connection's CRM.
     #[allow(dead_code, reason = "the benchmark has one CRM and stands nowhere")]
     pub(crate) async fn panel_in(&self, agent: &str, host: HostPage) -> Panel {
         let token = self.sign_in("demo", agent).await;
-        Panel::open(&self.socket("/ws/agent"), &self.url, &token, Some(host)).await
+        Panel::open(&self.socket("/ws/agent?tenant=demo"), &self.origin, &token, Some(host)).await
     }
 
     /// An agent's token.
@@ -284,7 +291,7 @@ impl Daemon {
 
     /// Says this first and sees that the daemon closes the socket without a snapshot.
     pub(crate) async fn turned_away(&self, path: &str, hello: &Value) {
-        let mut socket = connect(&self.socket(path), &self.url).await;
+        let mut socket = connect(&self.socket(path), &self.origin).await;
         say(&mut socket, hello).await;
         while let Some(frame) = hear::<Value>(&mut socket).await {
             assert_eq!(frame["frame"], "bye", "{frame}");
@@ -321,6 +328,18 @@ impl Daemon {
         self.child.kill().await.expect("it dies");
     }
 
+    /// SIGSTOP: it hangs, and does not know it.
+    #[allow(dead_code, reason = "the benchmark lets it run")]
+    pub(crate) async fn freeze(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// SIGCONT.
+    #[allow(dead_code, reason = "the benchmark lets it run")]
+    pub(crate) async fn thaw(&self) {
+        self.signal("-CONT").await;
+    }
+
     /// `kill -9`, then nothing runs for at least this long; says how long nothing ran.
     pub(crate) async fn kill_and_wait(self, down: Duration) -> Duration {
         self.kill().await;
@@ -337,8 +356,12 @@ impl Daemon {
 
     /// SIGTERM, and no waiting.
     pub(crate) async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it runs").to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        let told = Command::new("kill").args([name, &pid]).status().await.expect("kill runs");
         assert!(told.success());
     }
 

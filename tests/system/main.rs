@@ -11,8 +11,13 @@ mod drain;
 mod kill;
 mod kills;
 mod load;
+mod machines;
 mod mischief;
 mod panel;
+#[path = "../http/papers.rs"]
+mod papers;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod reload;
 mod several;
 mod shim;

@@ -51,8 +51,17 @@ impl Visitor {
     }
 
     pub(crate) async fn joins(daemon: &Daemon, interaction: InteractionId, token: String) -> Self {
-        let url = daemon.socket("/ws/customer");
-        Self::try_joins(&url, &daemon.url, interaction, token).await.expect("a snapshot")
+        Self::tries_to_join(daemon, interaction, token).await.expect("a snapshot")
+    }
+
+    /// `None` where nobody serves the chat at the moment.
+    pub(crate) async fn tries_to_join(
+        daemon: &Daemon,
+        interaction: InteractionId,
+        token: String,
+    ) -> Option<Self> {
+        let url = daemon.socket("/ws/customer?tenant=demo");
+        Self::try_joins(&url, &daemon.origin, interaction, token).await
     }
 
     /// `None` where the daemon is gone.
@@ -79,7 +88,9 @@ impl Visitor {
                         answers,
                     });
                 }
-                WidgetFrame::Bye { reason, .. } => panic!("turned away: {reason}"),
+                // It may come again; whoever turned it away is about to go.
+                WidgetFrame::Bye { reconnect_in: Some(_), .. } => return None,
+                WidgetFrame::Bye { reason, reconnect_in: None } => panic!("turned away: {reason}"),
                 _ => {}
             }
         }
