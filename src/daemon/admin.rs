@@ -69,7 +69,8 @@ impl Verbs {
 
     async fn list(&self) -> Result<Value, Refusal> {
         let mut letters = Vec::new();
-        for tenant in &self.drive.tenants() {
+        // Of all contact centres, also those that another replica serves: the table is everybody's.
+        for tenant in self.reload.live.tenants().keys() {
             let dead = self.store.dead(tenant, LIST_MAX).await.map_err(|e| failed(&e))?;
             letters.extend(dead.into_iter().map(|delivery| letter(tenant, &delivery)));
         }
@@ -120,7 +121,21 @@ impl Verbs {
             }
         }
         let message = "there is no chat or call of this id; look for it in the panel or the CRM record";
-        Err(Refusal::new(Code::NotFound, message).field("interaction"))
+        Err(Refusal::new(Code::NotFound, format!("{message}{}", self.elsewhere())).field("interaction"))
+    }
+
+    /// Which contact centres other replicas serve, as the end of a sentence.
+    fn elsewhere(&self) -> String {
+        let tenants = self.reload.live.tenants();
+        let elsewhere = tenants.keys().filter_map(|tenant| match self.drive.whereabouts(tenant) {
+            drive::Whereabouts::There { address, .. } => Some(format!("{tenant} at {address}")),
+            drive::Whereabouts::Here | drive::Whereabouts::Nowhere => None,
+        });
+        let elsewhere: Vec<String> = elsewhere.collect();
+        if elsewhere.is_empty() {
+            return String::new();
+        }
+        format!(". Other replicas serve {}: ask there", elsewhere.join(", "))
     }
 }
 
