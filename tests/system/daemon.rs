@@ -24,6 +24,10 @@ pub(crate) struct Centre {
     /// Under which browsers reach its pages, where that is not each daemon's own address.
     #[allow(dead_code, reason = "the benchmark has one daemon")]
     pub(crate) origin: Option<String>,
+    /// What every daemon and verb finds in its environment: the way to a shared journal. Such a daemon has taken the
+    /// contact centres over before it counts as ready here.
+    #[allow(dead_code, reason = "the benchmark has a journal of its own")]
+    pub(crate) shared: Vec<(&'static str, String)>,
 }
 
 pub(crate) const PRODUCER_TOKEN: &str = "a-producer-of-the-tests-0123456789";
@@ -57,8 +61,15 @@ impl Centre {
         let org = Sandbox::start(options).await.expect("the sandbox starts");
         let folder = tempfile::tempdir().expect("a folder");
         let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
-        let centre =
-            Self { crm: org.sandbox.clone(), org, folder, http, extra: extra.to_owned(), origin: None };
+        let centre = Self {
+            crm: org.sandbox.clone(),
+            org,
+            folder,
+            http,
+            extra: extra.to_owned(),
+            origin: None,
+            shared: Vec::new(),
+        };
         std::fs::write(centre.settings_file(), centre.settings()).expect("settings are written");
         std::fs::write(centre.folder.path().join("app.pem"), &app_key().private_pem)
             .expect("a key is written");
@@ -84,9 +95,15 @@ impl Centre {
     /// The same, with variables of the environment.
     #[allow(dead_code, reason = "the benchmark has no use for it")]
     pub(crate) async fn verb_under(&self, verb: &str, environment: &[(&str, &str)]) -> std::process::Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tieline"));
+        let mut command = self.program();
         command.arg(verb).arg("--settings").arg(self.settings_file()).envs(environment.iter().copied());
         command.output().await.expect("it runs")
+    }
+
+    fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tieline"));
+        command.envs(self.shared.iter().map(|(name, value)| (*name, value.as_str())));
+        command
     }
 
     fn settings(&self) -> String {
@@ -175,7 +192,7 @@ password_hash = "{hash}"
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tieline"));
+        let mut command = self.program();
         command.args(["run", "--settings"]).arg(self.settings_file());
         command.stdout(Stdio::piped()).kill_on_drop(true);
         command
@@ -198,6 +215,9 @@ password_hash = "{hash}"
         let origin = self.origin.clone().unwrap_or_else(|| url.clone());
         let daemon = Daemon { url, admin, origin, child, http: self.http.clone() };
         daemon.until_ready().await;
+        if !self.shared.is_empty() {
+            daemon.until_it_serves().await;
+        }
         daemon
     }
 }
@@ -223,6 +243,15 @@ impl Daemon {
                 return;
             }
             assert!(started.elapsed() < PATIENCE, "never ready");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until it serves both contact centres.
+    async fn until_it_serves(&self) {
+        let started = Instant::now();
+        while self.metrics().await.matches("tieline_journal_head{").count() < 2 {
+            assert!(started.elapsed() < PATIENCE, "it serves nobody");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
