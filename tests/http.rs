@@ -15,7 +15,7 @@ mod desks;
 mod lanes;
 #[path = "http/mirror.rs"]
 mod mirror;
-#[path = "http/papers.rs"]
+#[path = "support/papers.rs"]
 mod papers;
 #[path = "http/pops.rs"]
 mod pops;

@@ -14,7 +14,7 @@ mod load;
 mod machines;
 mod mischief;
 mod panel;
-#[path = "../http/papers.rs"]
+#[path = "../support/papers.rs"]
 mod papers;
 #[path = "../support/postgres.rs"]
 mod postgres;

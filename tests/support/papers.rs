@@ -25,8 +25,8 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         params.distinguished_name.push(DnType::CommonName, "Replicas of a test");
-        let key = KeyPair::generate().unwrap();
-        let ca = params.self_signed(&key).unwrap().pem();
+        let key = KeyPair::generate().expect("certificates can be made");
+        let ca = params.self_signed(&key).expect("certificates can be made").pem();
         Self { ca, issuer: Issuer::new(params, key) }
     }
 
@@ -42,16 +42,17 @@ impl Authority {
 
     fn papers_until(&self, names: &[&str], year: i32) -> Papers {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
+        let mut params = CertificateParams::new(names).expect("certificates can be made");
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(year, 1, 1));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().expect("certificates can be made");
+        let certificate = params.signed_by(&key, &self.issuer).expect("certificates can be made").pem();
+        let folder = tempfile::tempdir().expect("certificates can be made");
         for (name, text) in [("ca", &self.ca), ("cert", &certificate), ("key", &key.serialize_pem())] {
-            std::fs::write(folder.path().join(format!("{name}.pem")), text).unwrap();
+            std::fs::write(folder.path().join(format!("{name}.pem")), text)
+                .expect("certificates can be made");
         }
         Papers { folder }
     }
@@ -70,6 +71,6 @@ impl Papers {
     }
 
     pub(crate) fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.file(name)).unwrap()
+        std::fs::read_to_string(self.file(name)).expect("certificates can be made")
     }
 }
