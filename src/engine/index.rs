@@ -157,9 +157,8 @@ impl Engine {
     /// Brings the entries of an agent up to date.
     fn reindex_agent(&mut self, id: &AgentId) {
         let Some(agent) = self.agents.get(id) else { return };
-        let load = if agent.rules.is_some() { self.units_in_hand(agent) } else { 0 };
-        let at_work = agent.rules.is_some() && agent.presence != Presence::Offline;
-        let since = if agent.rules.is_some() { agent.idle_since } else { Timestamp::default() };
+        let (since, load) = (agent.idle_since, self.units_in_hand(agent));
+        let at_work = agent.presence != Presence::Offline;
         let due = agent_waits(id, agent);
         let was = &agent.standing;
         if (since, load, at_work, &due) == (was.since, was.load, was.at_work, &was.due)
@@ -176,15 +175,13 @@ impl Engine {
 
     /// The lines in which an agent may be given a chat now.
     fn free_in<'a>(&'a self, agent: &'a Agent, load: u32) -> impl Iterator<Item = LineNo> + 'a {
-        let rules = agent.rules.as_deref().filter(|_| may_be_given_any(agent));
-        let given = move |rules: &AgentPolicy, number: LineNo| {
-            let line = self.index.lines.get(number)?;
-            let given = line.rules.delivery != Delivery::Pull
-                && self.ruled_out(agent, rules, &line.queue, &line.rules, load).is_none();
-            given.then_some(number)
+        let policy = agent.rules.as_deref().filter(|_| may_be_given_any(agent));
+        let given = move |number: &LineNo| {
+            let (Some(policy), Some(line)) = (policy, self.index.lines.get(*number)) else { return false };
+            line.rules.delivery != Delivery::Pull
+                && self.ruled_out(agent, policy, &line.queue, &line.rules, load).is_none()
         };
-        let lines = agent.lines.iter().copied();
-        rules.into_iter().flat_map(move |rules| lines.clone().filter_map(move |line| given(rules, line)))
+        agent.lines.iter().copied().filter(given)
     }
 
     pub(crate) fn place(&self, id: InteractionId) -> Option<Place> {
