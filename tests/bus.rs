@@ -9,6 +9,8 @@ mod broker;
 mod faults;
 #[path = "bus/moves.rs"]
 mod moves;
+#[path = "bus/pace.rs"]
+mod pace;
 #[path = "bus/rig.rs"]
 mod rig;
 

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "syn's enums are open")]
 
+#[path = "tidy/buffers.rs"]
+mod buffers;
 #[path = "tidy/connectors.rs"]
 mod connectors;
 #[path = "tidy/dependencies.rs"]

@@ -5,7 +5,7 @@ use crate::bus::{Meter, State};
 use crate::dispatch::{Counts, Lane};
 use crate::drive;
 use crate::http::Source;
-use crate::journal::Store;
+use crate::journal::{Reader, Store};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -73,7 +73,7 @@ fn labels(lane: &Lane) -> Labels {
 }
 
 /// Metrics of the bus.
-pub(super) fn of_bus(meter: Meter) -> Source {
+pub(super) fn of_bus(meter: Meter, store: Arc<dyn Store>, drive: drive::Handle) -> Source {
     Box::new(move |registry| {
         for (name, help, value) in meter.counts().named() {
             registry.register(format!("bus_{name}"), help, ConstCounter::new(value));
@@ -97,7 +97,17 @@ pub(super) fn of_bus(meter: Meter) -> Source {
             "Messages in the parked broker queue, when last looked at",
             ConstGauge::new(whole(health.parked)),
         );
-        Box::pin(std::future::ready(()))
+        let (store, drive, embedded) = (store.clone(), drive.clone(), health.state == State::Embedded);
+        Box::pin(async move {
+            let unpublished = Gauges::default();
+            for tenant in drive.tenants() {
+                let Some(head) = drive.head(&tenant).map(|head| *head.borrow()) else { continue };
+                let Ok(cursor) = store.cursor(&tenant, &Reader::Bus).await else { continue };
+                let left = if embedded { 0 } else { head.0.saturating_sub(cursor.0) };
+                unpublished.get_or_create(&vec![("tenant", tenant.to_string())]).set(whole(left));
+            }
+            registry.register("bus_unpublished", "Events that the broker has not confirmed yet", unpublished);
+        })
     })
 }
 

@@ -83,7 +83,7 @@ pub async fn run(
         metrics::of_engines(core.handle.clone(), core.clock.clone()),
         metrics::of_lanes(crew.clone()),
         metrics::of_deliveries(core.store.clone(), crew.clone()),
-        metrics::of_bus(bus.meter()),
+        metrics::of_bus(bus.meter(), core.store.clone(), core.handle.clone()),
     ];
     let impaired = impaired(bus.meter(), crew.clone());
     let edge = edge(&core, intake, reload.clone(), metrics, impaired, leases.is_some()).await?;

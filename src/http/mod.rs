@@ -275,7 +275,7 @@ async fn tell_news(app: &App) -> std::convert::Infallible {
 }
 
 async fn listen(key: &str, address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+    server::bind(address).map_err(|error| {
         let text = format!("`{key}` is {address}, which cannot be listened on: {error}; choose another");
         std::io::Error::new(error.kind(), text)
     })

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tieline_model::{Code, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,22 @@ const ADDED: (usize, usize) = (2, 512);
 const REPLICAS_REST: Duration = Duration::from_secs(30);
 /// A replica must have shown its certificate within this.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the system keeps for a connection whose other side does not read, as it is asked for; it doubles it for its own
+/// book-keeping. Without a limit it would be some megabytes.
+const SENT_BYTES_MAX: u32 = 131_072;
+/// Connections that the system may have accepted before we do.
+const BACKLOG: u32 = 1_024;
+
+/// Listens. Connections take the size of their buffers over from the listener.
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As tokio's own way to bind: connections of a process before us, which are still closing, do not matter.
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SENT_BYTES_MAX)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// What a listener puts up with.
 #[derive(Debug, Clone)]

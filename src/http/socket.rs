@@ -104,12 +104,17 @@ pub(super) struct Mouth {
     heard: Arc<AtomicBool>,
     within: Duration,
     seq: u64,
+    /// What the close frame says.
+    code: u16,
 }
 
 pub(super) fn split(socket: WebSocket, within: Duration) -> (Ear, Mouth) {
     let (sink, stream) = socket.split();
     let heard = Arc::new(AtomicBool::new(true));
-    (Ear { stream, heard: Arc::clone(&heard) }, Mouth { sink, heard, within, seq: 0 })
+    (
+        Ear { stream, heard: Arc::clone(&heard) },
+        Mouth { sink, heard, within, seq: 0, code: close_code::NORMAL },
+    )
 }
 
 impl Ear {
@@ -161,7 +166,7 @@ impl Mouth {
     /// Says why, and closes.
     pub(super) async fn end(&mut self, bye: &impl Serialize) {
         if self.say(bye).await.is_ok() {
-            let frame = CloseFrame { code: close_code::NORMAL, reason: Utf8Bytes::default() };
+            let frame = CloseFrame { code: self.code, reason: Utf8Bytes::default() };
             // The other side may be gone already.
             let _ = self.send(Message::Close(Some(frame))).await;
         }
@@ -227,6 +232,7 @@ pub(super) async fn speak<S: Speaker>(
             biased;
             () = done.cancelled() => break,
             () = gone.cancelled() => {
+                mouth.code = close_code::AGAIN;
                 speaker.bye(&mut mouth, "this connection did not keep up", Some(Millis::secs(1))).await;
                 break;
             }
