@@ -220,6 +220,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     let clock: std::sync::Arc<dyn tieline_model::Clock> =
         std::sync::Arc::new(super::clock::SystemClock::start());
     super::connectors::check(settings, &clock).context(super::exit::WrongSettings)?;
+    super::others(settings, true)?;
     let tenants = settings.tenants.len();
     let connections: usize = settings.tenants.values().map(|t| t.connections.len()).sum();
     println!(

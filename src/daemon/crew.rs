@@ -1,8 +1,9 @@
 //! The lanes of this process: which connections it runs now, tenant by tenant, as shards come and go.
 
+use super::afar::Afar;
 use super::{Core, connectors, exit, measured};
 use crate::bus::Feeds;
-use crate::dispatch::{self, Lane, Pops};
+use crate::dispatch::{self, Lane};
 use crate::drive;
 use crate::journal::{Lease, Shard, Store};
 use crate::settings::Settings;
@@ -33,21 +34,22 @@ struct Inner {
     settings: Arc<Settings>,
     store: Arc<dyn Store>,
     engines: drive::Handle,
+    /// What lanes talk to.
+    afar: Arc<Afar>,
     clock: Arc<dyn Clock>,
-    pops: Arc<dyn Pops>,
     operations: measured::Operations,
     feeds: Feeds,
     at_work: Mutex<BTreeMap<Shard, Work>>,
 }
 
 impl Crew {
-    pub(super) fn new(core: &Core, pops: Arc<dyn Pops>, feeds: Feeds) -> Self {
+    pub(super) fn new(core: &Core, afar: Afar, feeds: Feeds) -> Self {
         Self(Arc::new(Inner {
             settings: core.settings.clone(),
             store: core.store.clone(),
             engines: core.handle.clone(),
             clock: core.clock.clone(),
-            pops,
+            afar: Arc::new(afar),
             operations: measured::Operations::default(),
             feeds,
             at_work: Mutex::default(),
@@ -90,7 +92,7 @@ impl Crew {
     }
 
     fn build(&self, id: &TenantId, store: &Arc<dyn Store>) -> anyhow::Result<Vec<Arc<Lane>>> {
-        let Inner { settings, engines, clock, pops, operations, .. } = &*self.0;
+        let Inner { settings, afar, clock, operations, .. } = &*self.0;
         let Some(tenant) = settings.tenants.get(id) else { return Ok(Vec::new()) };
         let mut lanes = Vec::new();
         for info in tenant.policy().connections {
@@ -103,8 +105,8 @@ impl Crew {
                 info,
                 own_numbers: tenant.own_numbers.clone(),
                 store: store.clone(),
-                drive: engines.clone(),
-                pops: pops.clone(),
+                engines: afar.clone(),
+                pops: afar.clone(),
                 clock: clock.clone(),
                 settings: settings.dispatch.with(connection),
                 chance: Arc::new(rand::random::<f64>),

@@ -2,6 +2,7 @@
 //! every other.
 
 mod admin;
+mod afar;
 mod calendar;
 pub mod cli;
 pub mod clock;
@@ -30,7 +31,9 @@ use crate::journal::{
     Leases, MasterKey, NewContent, Part, Postgres, PostgresOptions, Recorded, Replica, Sqlite, Store,
 };
 use crate::settings::{self, JournalKind, Live, Settings, Tenant};
+pub use afar::Afar;
 use anyhow::Context;
+use async_trait::async_trait;
 use crew::Crew;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -78,7 +81,9 @@ pub async fn run(
     let intake = bus::Intake::new(countries(&core.settings));
     let bus = start_bus(&core, intake.clone(), &key);
     connectors::check(&core.settings, &core.clock).context(exit::WrongSettings)?;
-    let crew = Crew::new(&core, Arc::new(ToPanels(core.hub.clone())), bus.feeds());
+    let others = others(&core.settings, leases.is_some())?;
+    let afar = Afar::new(core.handle.clone(), Arc::new(ToPanels(core.hub.clone())), others.clone());
+    let crew = Crew::new(&core, afar.clone(), bus.feeds());
     let metrics = vec![
         metrics::of_engines(core.handle.clone(), core.clock.clone()),
         metrics::of_lanes(crew.clone()),
@@ -86,7 +91,7 @@ pub async fn run(
         metrics::of_bus(bus.meter(), core.store.clone(), core.handle.clone()),
     ];
     let impaired = impaired(bus.meter(), crew.clone());
-    let edge = edge(&core, intake, reload.clone(), metrics, impaired, leases.is_some()).await?;
+    let edge = edge(&core, intake, reload.clone(), metrics, impaired, others, afar).await?;
     say_where(&edge)?;
 
     let mut signals = drain::Signals::listen()?;
@@ -217,7 +222,8 @@ async fn edge(
     reload: Arc<reload::Reload>,
     metrics: Vec<Source>,
     impaired: http::Impaired,
-    shared: bool,
+    others: Option<http::Others>,
+    afar: Afar,
 ) -> anyhow::Result<Edge> {
     let verbs = admin::Verbs::new(core.store.clone(), core.clock.clone(), core.handle.clone(), reload);
     let edge = Edge::bind(crate::http::Parts {
@@ -231,7 +237,8 @@ async fn edge(
         readiness: core.readiness.clone(),
         impaired,
         metrics,
-        others: others(&core.settings, shared)?,
+        others,
+        inner: Some(Arc::new(afar)),
     });
     Ok(edge.await?)
 }
@@ -239,7 +246,11 @@ async fn edge(
 /// Other replicas, where the journal is shared, and who this process is to them.
 fn others(settings: &Settings, shared: bool) -> anyhow::Result<Option<http::Others>> {
     let identity = settings.cluster.identity().context(exit::WrongSettings)?;
-    Ok(shared.then_some(http::Others { identity }))
+    if !shared {
+        return Ok(None);
+    }
+    let others = http::Others::new(identity.as_ref(), &settings.cluster);
+    others.map(Some).map_err(anyhow::Error::msg).context(exit::WrongSettings)
 }
 
 /// The journal, and where its leases are kept if others share it.
@@ -354,8 +365,9 @@ impl Observer for Watch {
 /// Brings pops to the panels.
 struct ToPanels(Hub);
 
+#[async_trait]
 impl Pops for ToPanels {
-    fn pop(&self, tenant: &TenantId, pop: Pop) -> Shown {
+    async fn pop(&self, tenant: &TenantId, pop: Pop) -> Shown {
         let Pop { agent, interaction, connection, target, title, leads, pushes } = pop;
         let pop = http::Pop { interaction, connection, target, title, leads, pushes };
         match self.0.pop(tenant, &agent, pop) {
@@ -366,7 +378,7 @@ impl Pops for ToPanels {
         }
     }
 
-    fn not_pushed(&self, tenant: &TenantId, pop: &Pop) {
+    async fn not_pushed(&self, tenant: &TenantId, pop: &Pop) {
         self.0.not_pushed(tenant, &pop.agent, pop.interaction, &pop.connection);
     }
 }

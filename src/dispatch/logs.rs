@@ -286,7 +286,7 @@ async fn make(lane: &Lane, interaction: InteractionId) -> Result<Option<(Log, bo
     let rows = parts.store.read_interaction(&parts.tenant, interaction).await?;
     let content: HashMap<_, _> =
         parts.store.content(&parts.tenant, &content_of(&rows)).await?.into_iter().collect();
-    let policy = parts.drive.read(&parts.tenant, |engine| engine.policy().clone()).await;
+    let policy = parts.engines.policy(&parts.tenant).await;
     let policy = policy.map_err(|refusal| Error::Refused(refusal.message))?;
     let log = account(&rows, &content, &policy, &parts.info.id);
     Ok(log.map(|log| (log, asked_in_vain(&rows, &parts.info.id))))

@@ -13,6 +13,7 @@ use super::{Counts, Lane};
 use crate::drive::{self, trace};
 use crate::journal::{NewContent, Recorded};
 use futures::FutureExt;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tieline_engine::{Engine, Stage};
 use tieline_model::content::{Content, ContentRef, Person};
 use tieline_model::crm::{Direction, LookupResult, Matches, Query};
-use tieline_model::{AgentId, ConnectionId, ConversationId, Event, InteractionId, Wish};
+use tieline_model::{AgentId, Code, ConnectionId, ConversationId, Event, InteractionId, Seq, Wish};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +72,6 @@ pub(super) struct Found {
 /// Runs until `stop`.
 pub(super) async fn run(lane: Arc<Lane>, stop: CancellationToken) {
     let tenant = lane.parts.tenant.clone();
-    let Some(mut head) = lane.parts.drive.head(&tenant) else { return };
     let jobs = TaskTracker::new();
     let clerk = Arc::new(Clerk {
         memory: Shared::default(),
@@ -90,45 +90,36 @@ pub(super) async fn run(lane: Arc<Lane>, stop: CancellationToken) {
             });
         }
     };
-    let (mut cursor, open) = loop {
-        match lane.parts.drive.read(&tenant, |engine| (engine.seq(), open_now(engine))).await {
-            Ok(begin) => break begin,
-            // The journal is away for a moment; a tenant that has gone takes its head with it.
-            Err(_) if head.has_changed().is_ok() && !stop.is_cancelled() => tokio::time::sleep(AGAIN).await,
-            Err(_) => return,
-        }
-    };
-    open.into_iter().for_each(&start);
-    loop {
-        match lane.parts.store.read(&tenant, cursor, PAGE).await {
-            Ok(rows) => {
-                for row in &rows {
-                    if let Some(id) = follow(&clerk.memory, &lane.parts.info.id, row) {
-                        start(id);
-                    }
+    while !stop.is_cancelled() {
+        match lane.parts.engines.open_now(&tenant).await {
+            Ok((cursor, open)) => {
+                // Nothing of before counts: whoever took the tenant over has popped nothing.
+                lock(&clerk.memory).popped.clear();
+                open.into_iter().for_each(&start);
+                if clerk.follow(cursor, &start).await == Went::Gone {
+                    break;
                 }
-                cursor = rows.last().map_or(cursor, |row| row.seq);
             }
-            Err(error) => {
-                tracing::error!(%tenant, %error, "the journal cannot be read for look-ups; trying again");
-                tokio::time::sleep(AGAIN).await;
-            }
+            Err(refusal) if refusal.code == Code::NotFound => break,
+            Err(_) => {}
         }
-        if *head.borrow_and_update() > cursor {
-            continue;
-        }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            changed = head.changed() => if changed.is_err() { break },
-        }
+        tokio::select! { () = stop.cancelled() => {} () = tokio::time::sleep(AGAIN) => {} }
     }
     jobs.close();
     jobs.wait().await;
 }
 
+/// Why the journal is not followed any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Went {
+    /// For good, or until the lane is started again.
+    Gone,
+    /// To another owner, or the way to it is cut; it comes back.
+    Away,
+}
+
 /// Interactions that an agent is being asked about right now.
-fn open_now(engine: &Engine) -> Vec<InteractionId> {
+pub(super) fn open_now(engine: &Engine) -> Vec<InteractionId> {
     let offers = engine.chats().filter(|c| matches!(c.stage, Stage::Offered(_))).map(|c| c.id);
     let calls = engine.calls().map(|c| c.id);
     offers.chain(calls).collect()
@@ -181,8 +172,9 @@ fn lock(memory: &Shared) -> std::sync::MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// What the engine knows of an interaction that matters here.
-struct Situation {
+/// What the engine knows of an interaction that matters to a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Situation {
     conversation: ConversationId,
     /// Who has it, each with the user that this CRM knows them by.
     holders: Vec<(AgentId, Option<String>)>,
@@ -204,7 +196,7 @@ impl Situation {
     }
 }
 
-fn situation(engine: &Engine, id: InteractionId, own: &ConnectionId) -> Option<Situation> {
+pub(super) fn situation(engine: &Engine, id: InteractionId, own: &ConnectionId) -> Option<Situation> {
     let user = |agent: &AgentId| {
         let user = engine.policy().agents.get(agent).and_then(|policy| policy.crm_users.get(own));
         (agent.clone(), user.cloned())
@@ -246,6 +238,37 @@ fn situation(engine: &Engine, id: InteractionId, own: &ConnectionId) -> Option<S
 }
 
 impl Clerk {
+    /// Reads the journal from here on, until `stop` or until the engine is not to be asked.
+    async fn follow(&self, mut cursor: Seq, start: &impl Fn(InteractionId)) -> Went {
+        let parts = &self.lane.parts;
+        loop {
+            match parts.store.read(&parts.tenant, cursor, PAGE).await {
+                Ok(rows) => {
+                    for row in &rows {
+                        if let Some(id) = follow(&self.memory, &parts.info.id, row) {
+                            start(id);
+                        }
+                    }
+                    cursor = rows.last().map_or(cursor, |row| row.seq);
+                }
+                Err(error) => {
+                    let tenant = &parts.tenant;
+                    tracing::error!(%tenant, %error, "the journal cannot be read for look-ups; trying again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Went::Gone,
+                beyond = parts.engines.beyond(&parts.tenant, cursor) => match beyond {
+                    Ok(_) => {}
+                    Err(refusal) if refusal.code == Code::NotFound => return Went::Gone,
+                    Err(_) => return Went::Away,
+                },
+            }
+        }
+    }
+
     /// True if nobody serves this interaction yet; whoever does is told that there is more to do.
     fn begins(&self, id: InteractionId) -> bool {
         let mut memory = lock(&self.memory);
@@ -300,8 +323,7 @@ impl Clerk {
     /// Pops at whoever has it now and was not popped at yet.
     async fn pop(&self, id: InteractionId, found: &Found, waited: bool) -> Leads {
         let parts = &self.lane.parts;
-        let own = parts.info.id.clone();
-        let now = parts.drive.read(&parts.tenant, move |e| situation(e, id, &own)).await;
+        let now = parts.engines.situation(&parts.tenant, id, &parts.info.id).await;
         let Ok(Some(now)) = now else { return Leads::No };
         let (leads, agents) = {
             let memory = lock(&self.memory);
@@ -324,8 +346,7 @@ impl Clerk {
     async fn look_up(&self, id: InteractionId) -> Option<Found> {
         let lane = &*self.lane;
         let parts = &lane.parts;
-        let own = parts.info.id.clone();
-        let known = parts.drive.read(&parts.tenant, move |e| situation(e, id, &own)).await.ok()??;
+        let known = parts.engines.situation(&parts.tenant, id, &parts.info.id).await.ok()??;
         let (person, matches) = read_content(lane, id, &known).await?;
         let query = query(lane, &person);
         if known.looked_up(&parts.info.id) {

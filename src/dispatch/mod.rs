@@ -6,18 +6,24 @@
 
 mod account;
 mod asking;
+mod engines;
 mod gate;
 mod ledger;
 mod logs;
 mod lookups;
 mod pops;
 
+pub use engines::Engines;
+pub use lookups::Situation;
+
 use crate::bus::Feed;
 use crate::drive;
 use crate::journal::Store;
 use crate::settings;
+use async_trait::async_trait;
 use futures::FutureExt;
 use gate::Gate;
+use serde::{Deserialize, Serialize};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// A record to open before an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pop {
     /// At whom.
     pub agent: AgentId,
@@ -48,7 +54,8 @@ pub struct Pop {
 }
 
 /// Where a pop was shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Shown {
     /// Opened on a panel in the CRM's own page.
     InPage,
@@ -61,13 +68,14 @@ pub enum Shown {
 }
 
 /// Whoever brings pops to agents' panels.
+#[async_trait]
 pub trait Pops: Send + Sync {
     /// Opens it on one surface of the agent, now or when a panel connects, until the agent no longer has the
     /// interaction (D3). A pop that is said again, because it leads by now, is not opened twice.
-    fn pop(&self, tenant: &TenantId, pop: Pop) -> Shown;
+    async fn pop(&self, tenant: &TenantId, pop: Pop) -> Shown;
 
     /// The CRM did not open a pop that was [`Shown::ByTheCrm`]: a panel may show it after all.
-    fn not_pushed(&self, tenant: &TenantId, pop: &Pop);
+    async fn not_pushed(&self, tenant: &TenantId, pop: &Pop);
 }
 
 /// Where jitter comes from: a number from 0 up to, not including, 1.
@@ -123,8 +131,8 @@ pub struct Parts {
     pub connector: Arc<dyn Connector>,
     /// The journal.
     pub store: Arc<dyn Store>,
-    /// The engines.
-    pub drive: drive::Handle,
+    /// The engines, wherever they are.
+    pub engines: Arc<dyn Engines>,
     /// Whoever brings pops to panels.
     pub pops: Arc<dyn Pops>,
     /// Time.
@@ -223,8 +231,8 @@ impl Lane {
         let mut request = drive::Request::new(self.parts.tenant.clone(), Command { id, by, wish });
         request.content = content;
         loop {
-            match self.parts.drive.submit(request.clone()).await {
-                Ok(_) => return,
+            match self.parts.engines.submit(request.clone()).await {
+                Ok(()) => return,
                 Err(refusal) if refusal.code == Code::Busy => tokio::time::sleep(TELL_AGAIN).await,
                 Err(refusal) => {
                     tracing::warn!(connection = %self.parts.info.id, %refusal, "a CRM's answer was not taken");

@@ -4,13 +4,15 @@
 use super::asking::ask;
 use super::lookups::Found;
 use super::{Counts, Lane, Pop, Shown};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use tieline_model::content::Person;
 use tieline_model::crm::{Basis, Certainty, LookupResult, Match, Matches, PopTarget};
 use tieline_model::{AgentId, ConnectionId, InteractionId};
 
 /// What a connection said about the customer of an interaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
     /// Nothing yet.
     Silent,
@@ -136,7 +138,7 @@ pub(super) async fn pop_at(
             leads,
             pushes: may_push && user.is_some(),
         };
-        let shown = lane.parts.pops.pop(&lane.parts.tenant, pop.clone());
+        let shown = lane.parts.pops.pop(&lane.parts.tenant, pop.clone()).await;
         match (shown, user) {
             (Shown::InPage | Shown::AsLink, _) => Counts::add(&lane.counts.pops),
             (Shown::ByTheCrm, Some(user)) => pushes.push(push(lane, pop, user)),
@@ -159,7 +161,7 @@ async fn push(lane: &Lane, pop: Pop, user: String) {
             Counts::add(&lane.counts.pushes_failed);
             let (connection, interaction) = (&pop.connection, pop.interaction);
             tracing::info!(%connection, %interaction, reason, "the CRM did not open a record at an agent");
-            lane.parts.pops.not_pushed(&lane.parts.tenant, &pop);
+            lane.parts.pops.not_pushed(&lane.parts.tenant, &pop).await;
         }
     }
 }

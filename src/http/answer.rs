@@ -41,6 +41,12 @@ impl Answer {
     }
 }
 
+impl From<Answer> for Refusal {
+    fn from(answer: Answer) -> Self {
+        answer.refusal
+    }
+}
+
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.code {

@@ -40,7 +40,7 @@ pub use explain::explain;
 pub use health::{Impaired, Readiness, Source};
 pub use hub::Hub;
 pub use pops::{Pop, Shown};
-pub use replicas::Others;
+pub use replicas::{Inner, Others};
 pub use scan::scanner_works;
 
 use crate::auth::{Auth, Network, Producer, Rate, Throttle};
@@ -98,6 +98,8 @@ pub struct Parts {
     pub metrics: Vec<Source>,
     /// Other replicas over the same journal; `None` where this process has it to itself.
     pub others: Option<Others>,
+    /// What they may ask of this one beside what they forward.
+    pub inner: Option<Arc<dyn Inner>>,
 }
 
 /// Shared by all handlers.
@@ -221,8 +223,8 @@ impl Edge {
 async fn meet(parts: &Parts) -> std::io::Result<(Option<Replicas>, Option<(TcpListener, Tls, String)>)> {
     let cluster = &parts.settings.cluster;
     let Some(others) = &parts.others else { return Ok((None, None)) };
-    let (replicas, tls) = Replicas::new(others, cluster).map_err(std::io::Error::other)?;
-    let inner = match (cluster.listen, tls) {
+    let replicas = Replicas::new(others.clone());
+    let inner = match (cluster.listen, others.tls()) {
         (Some(address), Some(tls)) => {
             let inner = listen("cluster.listen", address).await?;
             let reached_at = cluster.reached_at(inner.local_addr()?);
@@ -338,7 +340,14 @@ fn public_router(app: &Shared) -> Router {
 /// For other replicas: the same, served here or refused.
 fn inner_router(app: &Shared) -> Router {
     let secure = app.origins.secure();
+    let within = app.parts.settings.http.request_within.std();
+    let asked = Router::new()
+        .route(replicas::INNER, post(replicas::inner))
+        .method_not_allowed_fallback(answer::wrong_method)
+        .layer(axum::middleware::from_fn_with_state(within, server::within))
+        .with_state(Arc::clone(app));
     router(app)
+        .merge(asked)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(app), replicas::admit))
         .layer(axum::middleware::map_response(move |response| headers::add(response, secure)))
 }

@@ -38,7 +38,7 @@ const LOOKUP_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a CRM knows about whomever it is asked for.
 #[derive(Clone, Copy)]
-enum Knows {
+pub(crate) enum Knows {
     /// This record, for sure.
     Sure(&'static str),
     /// Two of them.
@@ -56,7 +56,7 @@ enum Knows {
 }
 
 /// A CRM that does what it is told.
-struct Scripted {
+pub(crate) struct Scripted {
     vendor: &'static str,
     knows: watch::Sender<Option<Knows>>,
     asked: AtomicU32,
@@ -66,7 +66,7 @@ struct Scripted {
 }
 
 impl Scripted {
-    fn new(vendor: &'static str, knows: impl Into<Option<Knows>>) -> Self {
+    pub(crate) fn new(vendor: &'static str, knows: impl Into<Option<Knows>>) -> Self {
         Self {
             vendor,
             knows: watch::Sender::new(knows.into()),
@@ -80,6 +80,10 @@ impl Scripted {
     /// From now on it answers like this; questions that wait are answered too.
     fn answer(&self, knows: Knows) {
         self.knows.send_replace(Some(knows));
+    }
+
+    pub(crate) fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
     }
 
     fn pushed(&self) -> Vec<(String, PopTarget)> {
@@ -160,10 +164,11 @@ impl Connector for Scripted {
 }
 
 /// As the daemon wires it.
-struct ToPanels(Hub);
+pub(crate) struct ToPanels(pub(crate) Hub);
 
+#[async_trait]
 impl Pops for ToPanels {
-    fn pop(&self, tenant: &TenantId, pop: dispatch::Pop) -> dispatch::Shown {
+    async fn pop(&self, tenant: &TenantId, pop: dispatch::Pop) -> dispatch::Shown {
         let dispatch::Pop { agent, interaction, connection, target, title, leads, pushes } = pop;
         let pop = http::Pop { interaction, connection, target, title, leads, pushes };
         match self.0.pop(tenant, &agent, pop) {
@@ -174,7 +179,7 @@ impl Pops for ToPanels {
         }
     }
 
-    fn not_pushed(&self, tenant: &TenantId, pop: &dispatch::Pop) {
+    async fn not_pushed(&self, tenant: &TenantId, pop: &dispatch::Pop) {
         self.0.not_pushed(tenant, &pop.agent, pop.interaction, &pop.connection);
     }
 }
@@ -195,7 +200,7 @@ impl Centre {
             settings: settings::Bus::default(),
             store: world.store.clone(),
             engines: Arc::new(world.drive.clone()),
-            intake: Intake::new(BTreeMap::new()),
+            intake: Intake::new(BTreeMap::from([(acme(), None)])),
             connections: connections.clone(),
             seal: Seal::new(&[7; 32]),
         });
@@ -209,7 +214,7 @@ impl Centre {
                 own_numbers: Vec::new(),
                 connector,
                 store: world.store.clone(),
-                drive: world.drive.clone(),
+                engines: Arc::new(world.drive.clone()),
                 pops: Arc::new(ToPanels(world.hub.clone())),
                 clock: world.clock.clone(),
                 settings: settings::Dispatch {
@@ -260,7 +265,7 @@ async fn start(crms: &[Arc<Scripted>; 3]) -> Centre {
 }
 
 /// Connection and record of the next pop.
-async fn popped(socket: &mut Socket) -> (String, String) {
+pub(crate) async fn popped(socket: &mut Socket) -> (String, String) {
     let pop = socket.frame("pop").await;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     (word(&pop["connection"]), word(&pop["target"]["record"]["id"]))

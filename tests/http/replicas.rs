@@ -1,15 +1,20 @@
 //! Several replicas over one journal, as browsers, producers and strangers meet them.
 
+use crate::lanes::{Knows, Scripted, popped};
 use crate::papers::{Authority, Papers};
 use crate::world::{Common, PASSWORD, PBX, Socket, World, acme, world_among};
 use futures::future::join_all;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tieline::bus::{self, Intake, Seal, Wiring};
+use tieline::dispatch::{Engines, Lane, Parts};
 use tieline::drive::Whereabouts;
 use tieline::journal::{Leases, MemoryLeases, Part, Replica, Shard};
+use tieline::settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -606,4 +611,66 @@ async fn nobody_waits_for_an_owner_that_was_deposed_and_does_not_know_it() {
     while panel.hear().await.is_some() {}
     let (_panel, _) = until(async || gate.panel().await).await;
     assert!(next.measured("tieline_forwards_taken_total{outcome=\"served\"}").await > 0.5);
+}
+
+const SALES: &str =
+    "[tenants.acme.connections.sales]\ntype = \"salesforce\"\n[tenants.acme.connections.sales.salesforce]\n";
+
+/// A connection at work in a process that owns no engine; it works until the bus is dropped.
+async fn lane_at(machine: &Machine, crm: Arc<Scripted>) -> bus::Running {
+    let world = &machine.world;
+    let bus = bus::start(Wiring {
+        settings: settings::Bus::default(),
+        store: world.store.clone(),
+        engines: Arc::new(world.drive.clone()),
+        intake: Intake::new(BTreeMap::from([(acme(), None)])),
+        connections: vec![(acme(), "sales".parse().unwrap())],
+        seal: Seal::new(&[7; 32]),
+    });
+    let policy = until(async || world.afar.policy(&acme()).await.ok()).await;
+    let lane = Lane::new(Parts {
+        tenant: acme(),
+        info: policy.connections[0].clone(),
+        own_numbers: Vec::new(),
+        connector: crm,
+        store: world.store.clone(),
+        engines: world.afar.clone(),
+        pops: world.afar.clone(),
+        clock: world.clock.clone(),
+        settings: settings::Dispatch::default(),
+        chance: Arc::new(|| 0.5),
+    });
+    let feed = bus.log_wanted(&acme(), &lane.info().id).unwrap();
+    tokio::spawn(lane.run(feed, world.close.clone()));
+    bus
+}
+
+// proves D0, D1
+#[tokio::test]
+async fn connections_in_a_process_of_their_own_look_up_and_pop_wherever_the_engine_is() {
+    let town = Town::new();
+    let owner = town.machine("gateway core", SALES).await;
+    owner.serves_both().await;
+    let apart = town.machine("connectors", SALES).await;
+    apart.knows(&owner).await;
+    let crm = Arc::new(Scripted::new("salesforce", Knows::Sure("s-1")));
+    let _bus = lane_at(&apart, crm.clone()).await;
+    let gate = town.machine("gateway", SALES).await;
+    gate.knows(&owner).await;
+    let available = json!({ "deed": "set_presence", "presence": { "presence": "available" } });
+    let (mut panel, _) = gate.panel().await.unwrap();
+    panel.deed(available.clone()).await;
+    let grace = json!({ "name": "Grace Okafor", "email": "grace@okafor.example" });
+    gate.world.start_chat_as("acme", grace).await;
+    let popped_at = popped(&mut panel).await;
+    assert_eq!((popped_at.0.as_str(), popped_at.1.as_str()), ("sales", "s-1"));
+    assert!(apart.world.drive.tenants().is_empty(), "it owns nothing");
+    // The engine moves; the lane stays, and what is open is popped at the panels of the next owner.
+    let next = town.machine("gateway core", SALES).await;
+    owner.dies();
+    next.serves_both().await;
+    let (mut panel, _) = until(async || gate.panel().await).await;
+    let again = popped(&mut panel).await;
+    assert_eq!(again.1, "s-1");
+    assert_eq!(crm.asked(), 1, "what was found stands in the journal");
 }

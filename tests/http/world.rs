@@ -1,5 +1,6 @@
 //! A daemon's edge on free ports, and clients for it.
 
+use crate::lanes::ToPanels;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use tieline::auth::{Auth, Producer};
+use tieline::daemon::Afar;
 use tieline::drive::{Crew, Drive, Handle, Keeper, Request};
 use tieline::http::{Edge, Hub, Others, Parts, Readiness};
 use tieline::journal::{Lease, Leases, MemoryStore, Part, Replica, Shard, Store};
@@ -61,6 +63,8 @@ pub(crate) struct World {
     pub(crate) replica: Option<Replica>,
     /// Gives its leases back in order.
     pub(crate) leave: CancellationToken,
+    /// Engines and panels, here and at other replicas.
+    pub(crate) afar: Arc<Afar>,
 }
 
 /// What a replica shares with others.
@@ -97,6 +101,8 @@ pub(crate) async fn world_among(more: &str, common: Common) -> World {
     let auth = Arc::new(Auth::new(&settings, &[7; 32], time.clone()).unwrap());
     let identity = settings.cluster.identity().unwrap();
     let settings = Arc::new(Live::new(settings));
+    let others = leases.is_some().then(|| Others::new(identity.as_ref(), &settings.cluster).unwrap());
+    let afar = Arc::new(Afar::new(drive.clone(), Arc::new(ToPanels(hub.clone())), others.clone()));
     let parts = Parts {
         settings: settings.clone(),
         auth: Arc::clone(&auth),
@@ -108,7 +114,8 @@ pub(crate) async fn world_among(more: &str, common: Common) -> World {
         readiness: Readiness::default(),
         impaired: Box::new(std::collections::BTreeMap::new),
         metrics: Vec::new(),
-        others: leases.is_some().then_some(Others { identity }),
+        others,
+        inner: Some(afar.clone()),
     };
     let edge = Edge::bind(parts).await.unwrap();
     let public = edge.address().unwrap().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
@@ -136,6 +143,7 @@ pub(crate) async fn world_among(more: &str, common: Common) -> World {
         reached_at,
         replica,
         leave,
+        afar,
     }
 }
 

@@ -8,6 +8,7 @@ use super::store::{Faults, Shaky, Steps};
 use super::watch::{Eye, Shared, same};
 use super::world::{Line, Promises, World};
 use super::{Tally, agents, customers, end, office, telephones, tenant};
+use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -82,12 +83,13 @@ impl Clock for SimClock {
 
 struct NoPanel;
 
+#[async_trait]
 impl Pops for NoPanel {
-    fn pop(&self, _: &TenantId, _: Pop) -> Shown {
+    async fn pop(&self, _: &TenantId, _: Pop) -> Shown {
         Shown::NotYet
     }
 
-    fn not_pushed(&self, _: &TenantId, _: &Pop) {}
+    async fn not_pushed(&self, _: &TenantId, _: &Pop) {}
 }
 
 /// A running process.
@@ -329,7 +331,7 @@ impl Sim {
                 own_numbers: Vec::new(),
                 connector: crm.clone(),
                 store: dyn_store.clone(),
-                drive: handle.clone(),
+                engines: Arc::new(handle.clone()),
                 pops: Arc::new(NoPanel),
                 clock: clock.clone(),
                 settings: settings::Dispatch::default(),

@@ -4,10 +4,10 @@ use super::super::Shared;
 use super::super::answer::Answer;
 use super::super::limits::From;
 use super::measured::Taken;
-use super::{COME_BACK, EPOCH, FORWARDED_FOR, MOVED, away, is_elsewhere, whose};
+use super::{COME_BACK, EPOCH, FORWARDED_FOR, INNER, MOVED, away, is_elsewhere, whose};
 use crate::drive::Whereabouts;
 use crate::journal::Epoch;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
@@ -22,7 +22,10 @@ pub(in crate::http) async fn admit(State(app): State<Shared>, request: Request, 
     let (mut parts, body) = request.into_parts();
     let counts = &app.counts.replicas;
     let tenant = whose::tenant(&app, &mut parts).await;
-    let address: Option<IpAddr> = said(&parts.headers, &FORWARDED_FOR);
+    // What a replica asks for its own sake comes from nobody else.
+    let own = parts.extensions.get::<MatchedPath>().is_some_and(|route| route.as_str() == INNER);
+    let nobody = own.then_some(IpAddr::from([0; 4]));
+    let address: Option<IpAddr> = said(&parts.headers, &FORWARDED_FOR).or(nobody);
     let epoch: Option<i64> = said(&parts.headers, &EPOCH);
     let (Some(tenant), Some(address), Some(epoch)) = (tenant, address, epoch) else {
         counts.taken(Taken::Misdirected);

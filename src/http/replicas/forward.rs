@@ -63,7 +63,7 @@ pub(in crate::http) async fn or_serve(State(app): State<Shared>, request: Reques
         Whereabouts::There { address, epoch } => (address, epoch),
         Whereabouts::Nowhere => return failed(&app, kind, Outcome::Nowhere),
     };
-    let Some(pool) = &replicas.pool else { return failed(&app, kind, Outcome::Nowhere) };
+    let Some(pool) = replicas.others.pool() else { return failed(&app, kind, Outcome::Nowhere) };
     if app.stop.is_cancelled() {
         return answer::draining();
     }

@@ -3,6 +3,7 @@
 //! One hop, over mutual TLS: what comes in at the inner listener is served here or refused, never passed on.
 
 mod admit;
+mod ask;
 mod forward;
 mod line;
 mod measured;
@@ -12,10 +13,12 @@ mod tls;
 mod whose;
 
 pub(super) use admit::admit;
+pub use ask::Inner;
+pub(super) use ask::inner;
 pub(super) use forward::or_serve;
 pub(super) use measured::Counts;
 pub(super) use tls::Tls;
-pub(super) use whose::said_in_address;
+pub(super) use whose::{INNER, said_in_address};
 
 use super::answer::Answer;
 use super::{App, Shared};
@@ -36,25 +39,42 @@ const MOVED: HeaderName = HeaderName::from_static("x-tieline-moved");
 /// Seconds after which somebody comes again for whom no replica was there.
 const COME_BACK: &str = "1";
 
-/// The other replicas over the same journal.
+/// The other replicas over the same journal, and the way to them. Cheap to clone.
+#[derive(Clone)]
 pub struct Others {
-    /// Who we are to them; without it they are seen and cannot be asked.
-    pub identity: Option<Identity>,
+    /// Without it they are seen and cannot be asked.
+    way: Option<(Tls, Pool)>,
 }
 
-/// The way to the other replicas.
+impl Others {
+    /// With who this replica is to the others; without, they are seen and cannot be asked.
+    ///
+    /// # Errors
+    /// What is wrong with which file, in words.
+    pub fn new(identity: Option<&Identity>, cluster: &Cluster) -> Result<Self, String> {
+        let tls = identity.map(|own| Tls::new(own, cluster.name.as_deref())).transpose()?;
+        Ok(Self { way: tls.map(|tls| (tls.clone(), Pool::new(tls, cluster))) })
+    }
+
+    /// What the inner listener asks of whoever comes.
+    pub(super) fn tls(&self) -> Option<Tls> {
+        self.way.as_ref().map(|(tls, _)| tls.clone())
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        self.way.as_ref().map(|(_, pool)| pool)
+    }
+}
+
+/// What this replica forwards to the others.
 pub(super) struct Replicas {
-    pool: Option<Pool>,
+    others: Others,
     lines: Lines,
 }
 
 impl Replicas {
-    /// # Errors
-    /// What is wrong with which file, in words.
-    pub(super) fn new(others: &Others, cluster: &Cluster) -> Result<(Self, Option<Tls>), String> {
-        let tls = others.identity.as_ref().map(|own| Tls::new(own, cluster.name.as_deref())).transpose()?;
-        let pool = tls.clone().map(|tls| Pool::new(tls, cluster));
-        Ok((Self { pool, lines: Lines::default() }, tls))
+    pub(super) fn new(others: Others) -> Self {
+        Self { others, lines: Lines::default() }
     }
 }
 

@@ -6,6 +6,9 @@ use http::Uri;
 use http::request::Parts;
 use tieline_model::TenantId;
 
+/// What replicas ask of each other for their own sake.
+pub(in crate::http) const INNER: &str = "/inner/{tenant}/{verb}";
+
 /// The contact centre whose engine a request needs; `None` if it needs none: pages, their files, health, and
 /// addresses where there is nothing.
 pub(super) async fn tenant(app: &App, parts: &mut Parts) -> Option<TenantId> {
@@ -16,7 +19,7 @@ pub(super) async fn tenant(app: &App, parts: &mut Parts) -> Option<TenantId> {
     // A text that is not UTF-8 names nothing.
     let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
-    if route.starts_with("/api/v1/{tenant}/") {
+    if route.starts_with("/api/v1/{tenant}/") || route == INNER {
         return TenantId::new(param("tenant")?).ok();
     }
     if route == "/share/{token}" {
