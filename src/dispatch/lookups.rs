@@ -155,11 +155,17 @@ fn follow(memory: &Shared, own: &ConnectionId, row: &Recorded) -> Option<Interac
             None
         }
         Event::LookedUp { interaction, connection, result, .. } if connection != own => {
-            match result {
-                LookupResult::Found { .. } => memory.troubled.remove(connection),
+            let newly_troubled = match result {
+                LookupResult::Found { .. } => {
+                    memory.troubled.remove(connection);
+                    false
+                }
                 LookupResult::Failed { .. } => memory.troubled.insert(connection.clone()),
             };
-            if let Some(looking) = memory.looking.get(interaction) {
+            if newly_troubled {
+                // Whoever waits for it, for whichever interaction, waits no longer.
+                memory.looking.values().for_each(|looking| looking.wake.notify_one());
+            } else if let Some(looking) = memory.looking.get(interaction) {
                 looking.wake.notify_one();
             }
             None
