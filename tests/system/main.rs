@@ -21,6 +21,7 @@ mod postgres;
 mod reload;
 mod several;
 mod shim;
+mod sockets;
 mod sync;
 mod talk;
 mod telemetry;

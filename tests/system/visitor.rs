@@ -138,7 +138,7 @@ impl Visitor {
         self.until("a snapshot", |v| (v.snapshots > seen).then_some(())).await;
     }
 
-    async fn answered(&mut self, id: &CommandId) -> Result<(), Refusal> {
+    pub(crate) async fn answered(&mut self, id: &CommandId) -> Result<(), Refusal> {
         self.answer(id).await.expect("the socket closed before the answer")
     }
 
