@@ -1,7 +1,7 @@
 //! Section `cluster`: several replicas over one journal.
 
 use super::load::{Error, read_text};
-use super::{Problems, Roles, Secret, Span};
+use super::{JournalKind, Problems, Roles, Secret, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -66,7 +66,21 @@ pub struct Identity {
 }
 
 impl Cluster {
-    pub(super) fn validate(&self, roles: Roles, public_url: Option<&String>, problems: &mut Problems) {
+    pub(super) fn validate(
+        &self,
+        journal: JournalKind,
+        roles: Roles,
+        public_url: Option<&String>,
+        problems: &mut Problems,
+    ) {
+        let way_out = "set `journal.kind` to \"postgres\", or leave this out";
+        if journal == JournalKind::Sqlite && self.listen.is_some() {
+            problems.add("cluster.listen", "is set, and a journal in a file has one process alone", way_out);
+        }
+        if journal == JournalKind::Sqlite && !(roles.gateway && roles.core && roles.connectors) {
+            let what = "leaves out a part of the work, and a journal in a file has one process alone";
+            problems.add("daemon.roles", what, way_out);
+        }
         let files = self.files();
         let given = files.iter().filter(|(_, path)| path.is_some()).count();
         for (key, _) in files.iter().filter(|(_, path)| path.is_none()) {

@@ -96,7 +96,8 @@ impl Settings {
         let mut problems = Problems::default();
         self.daemon.validate(&mut problems);
         self.journal.validate(&mut problems);
-        self.cluster.validate(self.roles(), self.http.public_url.as_ref(), &mut problems);
+        let public_url = self.http.public_url.as_ref();
+        self.cluster.validate(self.journal.kind, self.roles(), public_url, &mut problems);
         self.bus.validate(&mut problems);
         self.http.validate(&mut problems);
         self.scan.validate(&mut problems);

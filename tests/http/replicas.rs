@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 /// What all machines here have in common.
-const PAGES: &str = "[http]\npublic_url = \"http://pages.example\"\n";
+const PAGES: &str = "[journal]\nkind = \"postgres\"\n[http]\npublic_url = \"http://pages.example\"\n";
 /// Longer than a lease lasts here.
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -154,3 +154,53 @@ impl ClientCertVerifier for Named {
         self.signed.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Secret;
+
+    fn papers() -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["tieline.internal".to_owned()]).unwrap();
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_key_and_without_the_private_one() {
+        let ((certificate, key), (_, other)) = (papers(), papers());
+        let wrong = |ca: &str, certificates: &str, key: &str, name| {
+            let identity = Identity {
+                ca: ca.to_owned(),
+                certificates: certificates.to_owned(),
+                key: Secret::new(key.to_owned()),
+            };
+            Tls::new(&identity, name).err().unwrap_or_default()
+        };
+        assert_eq!(wrong(&certificate, &certificate, &key, Some("tieline.internal")), "");
+        for (said, names) in [
+            (wrong("nothing", &certificate, &key, None), "`cluster.ca_file`"),
+            (wrong(&certificate, &key, &key, None), "`cluster.cert_file`"),
+            (wrong(&certificate, &certificate, "words", None), "`cluster.key_file`"),
+            (wrong(&certificate, &certificate, &other, None), "`cluster.cert_file` and `cluster.key_file`"),
+            (wrong(&certificate, &certificate, &key, Some("no name")), "`cluster.name`"),
+        ] {
+            assert!(said.starts_with(names) && !said.contains("words"), "{names}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_replica_shows_the_common_name_or_the_host_it_is_dialled_at() {
+        let (certificate, key) = papers();
+        let identity = Identity { ca: certificate.clone(), certificates: certificate, key: Secret::new(key) };
+        let whom = |name, address: &str| {
+            let tls = Tls::new(&identity, name).unwrap();
+            tls.whom(address).map(|name| name.to_str().into_owned())
+        };
+        assert_eq!(whom(None, "tieline-0.internal:8443").as_deref(), Some("tieline-0.internal"));
+        assert_eq!(whom(None, "10.1.2.3:8443").as_deref(), Some("10.1.2.3"));
+        assert_eq!(whom(None, "[::1]:8443").as_deref(), Some("::1"));
+        assert_eq!(whom(Some("tieline.internal"), "10.1.2.3:8443").as_deref(), Some("tieline.internal"));
+        assert_eq!(whom(None, "no host:8443"), None);
+    }
+}
