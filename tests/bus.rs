@@ -11,6 +11,8 @@ mod faults;
 mod moves;
 #[path = "bus/pace.rs"]
 mod pace;
+#[path = "bus/poison.rs"]
+mod poison;
 #[path = "bus/rig.rs"]
 mod rig;
 
