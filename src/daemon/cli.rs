@@ -117,7 +117,7 @@ enum Explain {
 #[derive(Debug, Args)]
 struct File {
     /// The settings file (TOML). Any key can also come from the environment, as in TIELINE__BUS__URL.
-    #[arg(long, short, env = "TIELINE_SETTINGS")]
+    #[arg(long, short, global = true, env = "TIELINE_SETTINGS")]
     settings: Option<PathBuf>,
 }
 
