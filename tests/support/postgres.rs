@@ -162,6 +162,22 @@ impl Server {
         words_of(&mut dump)
     }
 
+    /// Whether these bytes stand in any file of its data, its log of changes included.
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        let mut folders = vec![self.home.join("data")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if fs::read(path).is_ok_and(|all| all.windows(bytes.len()).any(|w| w == bytes)) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
     fn make_cluster(&self) -> Result<()> {
         let data = self.home.join("data");
         fs::create_dir(&data)?;

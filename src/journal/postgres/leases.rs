@@ -11,13 +11,9 @@ use crate::journal::{Epoch, Error, Holder, Lease, Leases, Part, Picture, Replica
 use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
-
-/// After a restart of the server all sessions are gone and none of their owners need be: the signal counts from here on.
-const SIGNALS_AFTER: Duration = Duration::from_secs(3);
 
 /// A process that did not show itself for so long is not kept in mind.
 const FORGET_AFTER: &str = "1 hour";
@@ -59,6 +55,10 @@ impl Desk {
             }
         }
         Ok(seat)
+    }
+
+    pub(super) fn lasts(&self) -> Duration {
+        self.lasts
     }
 
     fn limit(&self) -> Duration {
@@ -103,11 +103,12 @@ fn signal(replica: Uuid) -> i64 {
     i64::from_be_bytes(low.to_be_bytes())
 }
 
-/// Whether a row `r` of `replicas` is of a process that lives.
+/// Whether a row `r` of `replicas` is of a process that lives. A missing signal counts only where it was given before: after
+/// a restart of the server, or on a standby that took over, all sessions are gone and none of their owners need be.
 macro_rules! lives {
     () => {
         "(r.until > clock_timestamp() AND (
-            clock_timestamp() < pg_postmaster_start_time() + make_interval(secs => $1)
+            r.server <> pg_postmaster_start_time()
             OR EXISTS (
                 SELECT FROM pg_locks l
                 WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
@@ -117,10 +118,11 @@ macro_rules! lives {
 }
 
 const APPEAR: &str = "
-WITH gone AS (DELETE FROM replicas WHERE until < clock_timestamp() - $6::interval AND id <> $1)
-INSERT INTO replicas (id, address, holds, signal, until)
-VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
-ON CONFLICT (id) DO UPDATE SET address = excluded.address, holds = excluded.holds, until = excluded.until";
+WITH gone AS (DELETE FROM replicas WHERE until < clock_timestamp() - $6::text::interval AND id <> $1)
+INSERT INTO replicas (id, address, holds, signal, server, until)
+VALUES ($1, $2, $3, $4, pg_postmaster_start_time(), clock_timestamp() + make_interval(secs => $5))
+ON CONFLICT (id) DO UPDATE SET
+    address = excluded.address, holds = excluded.holds, server = excluded.server, until = excluded.until";
 
 const REPLICAS: &str = concat!("SELECT r.id, r.address, r.holds FROM replicas r WHERE ", lives!());
 
@@ -133,9 +135,9 @@ const HOLDERS: &str = concat!(
 /// A part that somebody holds is left alone. The row is locked by an earlier statement, so that this one sees who took it
 /// meanwhile.
 const TAKE: &str = concat!(
-    "UPDATE leases SET epoch = epoch + 1, replica = $4, until = clock_timestamp() + make_interval(secs => $5)
-     WHERE shard = $2 AND part = $3 AND (
-         replica IS NULL OR replica = $4 OR until <= clock_timestamp()
+    "UPDATE leases SET epoch = epoch + 1, replica = $1, until = clock_timestamp() + make_interval(secs => $2)
+     WHERE shard = $3 AND part = $4 AND (
+         replica IS NULL OR replica = $1 OR until <= clock_timestamp()
          OR NOT EXISTS (SELECT FROM replicas r WHERE r.id = leases.replica AND ",
     lives!(),
     ")) RETURNING epoch"
@@ -154,14 +156,13 @@ async fn appear(seat: &mut Seat<'_>, me: &Replica) -> Result<(), Error> {
 }
 
 async fn look(seat: &mut Seat<'_>) -> Result<Picture, Error> {
-    let after = SIGNALS_AFTER.as_secs_f64();
     let mut picture = Picture::default();
-    for row in seat.all(sqlx::query(REPLICAS).bind(after)).await? {
+    for row in seat.all(sqlx::query(REPLICAS)).await? {
         let (id, holds): (Uuid, Vec<String>) = (get(&row, 0)?, get(&row, 2)?);
         let holds = holds.iter().filter_map(|name| part(name)).collect();
         picture.replicas.insert(id, Replica { id, address: get(&row, 1)?, holds });
     }
-    for row in seat.all(sqlx::query(HOLDERS).bind(after)).await? {
+    for row in seat.all(sqlx::query(HOLDERS)).await? {
         // A later version may know parts that this one does not.
         let (Some(shard), Some(part)) = (shard(get(&row, 0)?), part(get(&row, 1)?)) else { continue };
         let holder = Holder { epoch: Epoch(get(&row, 2)?), replica: get(&row, 3)?, address: get(&row, 4)? };
@@ -185,8 +186,8 @@ async fn take(seat: &mut Seat<'_>, me: &Replica, shard: Shard, part: Part) -> Re
     seat.all(sqlx::query("BEGIN")).await?;
     let lock = "SELECT 1 FROM leases WHERE shard = $1 AND part = $2 FOR UPDATE";
     seat.all(sqlx::query(lock).bind(number).bind(part.name())).await?;
-    let query = sqlx::query(TAKE).bind(SIGNALS_AFTER.as_secs_f64()).bind(number).bind(part.name());
-    let taken = seat.all(query.bind(me.id).bind(seat.desk.lasts.as_secs_f64())).await?;
+    let query = sqlx::query(TAKE).bind(me.id).bind(seat.desk.lasts.as_secs_f64());
+    let taken = seat.all(query.bind(number).bind(part.name())).await?;
     let Some(row) = taken.first() else {
         seat.all(sqlx::query("ROLLBACK")).await?;
         return Ok(None);
@@ -204,7 +205,7 @@ const RENEW: &str = "
 UPDATE leases l SET until = clock_timestamp() + make_interval(secs => $5)
 FROM unnest($2::int2[], $3::text[], $4::int8[]) AS h (shard, part, epoch)
 WHERE l.shard = h.shard AND l.part = h.part AND l.epoch = h.epoch AND l.replica = $1
-RETURNING l.shard, l.part";
+RETURNING l.shard, l.part, l.epoch";
 
 #[async_trait]
 impl Leases for Postgres {
@@ -233,14 +234,17 @@ impl Leases for Postgres {
             .bind(held.iter().map(|l| l.part.name()).collect::<Vec<_>>())
             .bind(held.iter().map(|l| l.epoch.0).collect::<Vec<_>>())
             .bind(self.shared.desk.lasts.as_secs_f64());
-        let mut still = BTreeMap::new();
-        for row in seat.all(query).await? {
-            still.insert((get::<i16>(&row, 0)?, get::<String>(&row, 1)?), ());
-        }
+        let rows = seat.all(query).await?;
         seat.leave();
-        let is_still =
-            |l: &&Lease| still.contains_key(&(i16::from(l.shard.number()), l.part.name().to_owned()));
-        Ok(held.iter().filter(is_still).copied().collect())
+        let mut still = Vec::new();
+        for row in &rows {
+            let (number, name, epoch): (i16, &str, i64) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+            let is = |l: &&Lease| {
+                i16::from(l.shard.number()) == number && l.part.name() == name && l.epoch.0 == epoch
+            };
+            still.extend(held.iter().find(is));
+        }
+        Ok(still)
     }
 
     async fn release(&self, me: &Replica, lease: &Lease) -> Result<(), Error> {
@@ -270,6 +274,6 @@ impl Leases for Postgres {
     }
 
     fn lasts(&self) -> Duration {
-        self.shared.desk.lasts
+        self.shared.desk.lasts()
     }
 }

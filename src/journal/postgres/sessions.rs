@@ -89,9 +89,10 @@ impl Setup {
     async fn set_up(&self, conn: &mut PgConnection) -> Result<PgRow, sqlx::Error> {
         // What the role or the server has set otherwise must not change what a commit means; and a later change of the
         // server's configuration does not reach what a session has set for itself. Reading committed rows is what the
-        // fences are made for: each statement sees all that was committed before it began.
+        // fences are made for: each statement sees all that was committed before it began. A primary that takes no
+        // writes for the moment can still be read; a standby may lag.
         sqlx::query(
-            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
+            "SELECT pg_is_in_recovery() OR NOT $5::bool AND current_setting('transaction_read_only') = 'on',
                  current_setting('server_version'), current_setting('fsync'),
                  current_setting('full_page_writes'), current_setting('server_encoding'),
                  set_config('synchronous_commit',

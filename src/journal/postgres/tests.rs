@@ -1,5 +1,7 @@
 //! What only a server can show. Each test has a server of its own; within one, each store a schema of its own.
 
+mod faults;
+mod leases;
 #[path = "../../../tests/support/postgres.rs"]
 mod server;
 
@@ -8,6 +10,7 @@ use crate::journal::suite::{Fixture, suite};
 use crate::journal::twins::answers_as_memory_does;
 use server::Server;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::time::Instant;
 
 fn key() -> MasterKey {
     MasterKey::new([42; 32])
@@ -34,6 +37,22 @@ async fn fresh(server: &Server) -> Arc<Postgres> {
 
 async fn fixture(server: &Server) -> Fixture {
     Fixture { store: fresh(server).await, _keep: Box::new(()) }
+}
+
+/// A second process at the same tables.
+async fn another(server: &Server, store: &Postgres) -> Arc<Postgres> {
+    let lease = store.shared.desk.lasts();
+    let same = PostgresOptions { lease, ..options(server, &store.shared.schema) };
+    Postgres::open(&same, key()).await.unwrap()
+}
+
+/// A condition that must come true soon; nothing is measured by it.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !holds().await {
+        assert!(Instant::now() < limit, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]

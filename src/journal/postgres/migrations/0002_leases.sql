@@ -1,11 +1,13 @@
 -- Who is there, and who holds which part of which shard. All times are this server's own.
 
--- `signal` is the key of an advisory lock that a process holds in one session for as long as it lives.
+-- `signal` is the key of an advisory lock that a process holds in one session for as long as it lives; `server` is when the
+-- server was started on which it last did.
 CREATE TABLE IF NOT EXISTS replicas (
     id      uuid        PRIMARY KEY,
     address text,
     holds   text[]      NOT NULL,
     signal  bigint      NOT NULL,
+    server  timestamptz NOT NULL,
     until   timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
