@@ -78,6 +78,25 @@ enum Verb {
         #[command(subcommand)]
         what: Explain,
     },
+    /// Writes a backup of the journal, reads it back and replays it; the daemon may run meanwhile.
+    Backup {
+        #[command(flatten)]
+        file: File,
+        /// A folder that is not there yet.
+        #[arg(long)]
+        to: PathBuf,
+        /// Puts the keys in too; whoever has the folder can then read everything.
+        #[arg(long)]
+        with_keys: bool,
+    },
+    /// Puts a backup back where the settings say the journal is, and where there must be none.
+    Restore {
+        #[command(flatten)]
+        file: File,
+        /// A folder that `backup` made.
+        #[arg(long)]
+        from: PathBuf,
+    },
     /// Replays the journal from its beginning and compares the result with the state at work; asks the running daemon,
     /// or looks at the file where none runs.
     Verify {
@@ -173,6 +192,10 @@ impl Cli {
             Verb::Explain { file, what: Explain::Chat(asked) } => {
                 runtime()?.block_on(super::explain::explain(&file.load()?, asked))
             }
+            Verb::Backup { file, to, with_keys } => {
+                runtime()?.block_on(super::backup::backup(&file.load()?, &to, with_keys))
+            }
+            Verb::Restore { file, from } => runtime()?.block_on(super::backup::restore(&file.load()?, &from)),
             Verb::Verify { file, tenant } => {
                 runtime()?.block_on(super::verify::verify(&file.load()?, tenant))
             }

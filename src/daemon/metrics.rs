@@ -1,5 +1,6 @@
 //! What is measured, under the names that docs/metrics.md lists: engines, commits, CRM connections, bus.
 
+use super::clock::SystemClock;
 use super::crew::Crew;
 use crate::bus::{Meter, State};
 use crate::dispatch::{Counts, Lane};
@@ -131,6 +132,25 @@ pub(super) fn of_deliveries(store: Arc<dyn Store>, crew: Crew) -> Source {
             registry.register("connector_logs_waiting", "Logs that are to be sent, now or later", waiting);
             registry.register("connector_dead_letters", "Logs that a person has to look at", dead);
         })
+    })
+}
+
+/// The journal's log on the disk, and the machine's clock.
+pub(super) fn of_machine(store: Arc<dyn Store>, clock: Arc<SystemClock>) -> Source {
+    Box::new(move |registry| {
+        registry.register_with_unit(
+            "journal_log",
+            "Length of the journal's write-ahead log",
+            Unit::Bytes,
+            ConstGauge::new(whole(store.log_bytes())),
+        );
+        registry.register_with_unit(
+            "clock_off",
+            "How far the machine's clock is ahead of the daemon's",
+            Unit::Seconds,
+            ConstGauge::new(clock.off_ms() as f64 / 1_000.0),
+        );
+        Box::pin(std::future::ready(()))
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod admin;
 mod afar;
+mod backup;
 mod calendar;
 pub mod cli;
 pub mod clock;
@@ -13,6 +14,7 @@ mod doctor;
 mod drain;
 mod exit;
 mod explain;
+mod forget;
 mod health;
 mod machine;
 mod measured;
@@ -62,7 +64,8 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     install_crypto();
     let settings = Arc::new(settings);
-    let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::start());
+    let system_clock = Arc::new(clock::SystemClock::start());
+    let clock: Arc<dyn Clock> = system_clock.clone();
     let Journal { store, leases } = open_journal(&settings).await?;
     let hub = Hub::new(store.clone());
     let readiness = Readiness::default();
@@ -89,8 +92,9 @@ pub async fn run(
         metrics::of_lanes(crew.clone()),
         metrics::of_deliveries(core.store.clone(), crew.clone()),
         metrics::of_bus(bus.meter(), core.store.clone(), core.handle.clone()),
+        metrics::of_machine(core.store.clone(), system_clock.clone()),
     ];
-    let impaired = impaired(bus.meter(), crew.clone());
+    let impaired = impaired(bus.meter(), crew.clone(), system_clock.clone());
     let edge = edge(&core, intake, reload.clone(), metrics, impaired, others, afar).await?;
     say_where(&edge)?;
 
@@ -101,6 +105,8 @@ pub async fn run(
     let mut at_hand = JoinSet::new();
     let store = core.store.clone();
     let keeper = leases.map(|leases| keeper(&core, leases, crew.clone(), edge.reached_at()));
+    at_hand.spawn(async move { system_clock.watch().await });
+    at_hand.spawn(forget::keep(core.store.clone(), core.clock.clone()));
     at_hand.spawn(calendar::keep(core.live, core.handle.clone(), core.clock));
     let mut parts = start(core.handle, drive, edge, crew, keeper, bus)?;
     at_hand.spawn(reload::on(hangup, reload));
@@ -265,7 +271,7 @@ async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
     match its.kind {
         JournalKind::Sqlite => {
             make_folder("journal.path", &its.path)?;
-            let store = Sqlite::open(&its.path, key()?).await;
+            let store = Sqlite::open_with(&its.path, key()?, its.ballast_bytes).await;
             let store = store.with_context(|| format!("`journal.path` ({})", its.path.display()))?;
             Ok(Journal { store: Arc::new(store), leases: None })
         }
@@ -311,8 +317,9 @@ fn connections(settings: &Settings) -> Vec<(TenantId, tieline_model::ConnectionI
     all.flat_map(|(id, tenant)| tenant.connections.keys().map(|c| (id.clone(), c.clone()))).collect()
 }
 
-/// What is impaired while chats go on: a bus on which no messages move, a CRM to which nothing is sent.
-fn impaired(meter: bus::Meter, crew: Crew) -> http::Impaired {
+/// What is impaired while chats go on: a bus on which no messages move, a clock that was set, a CRM to which nothing is
+/// sent.
+fn impaired(meter: bus::Meter, crew: Crew, clock: Arc<clock::SystemClock>) -> http::Impaired {
     Box::new(move || {
         let health = meter.health();
         let unknown = || "no messages move yet".to_owned();
@@ -321,7 +328,8 @@ fn impaired(meter: bus::Meter, crew: Crew) -> http::Impaired {
         let crms = lanes.iter().filter_map(|lane| {
             Some((format!("connection {}/{}", lane.tenant(), lane.info().id), lane.trouble()?))
         });
-        bus.into_iter().chain(crms).collect()
+        let clock = clock.trouble().map(|says| ("clock".to_owned(), says));
+        bus.into_iter().chain(clock).chain(crms).collect()
     })
 }
 

@@ -3,7 +3,7 @@
 use super::cli;
 use crate::drive::{self, Verified};
 use crate::journal::{MasterKey, Sqlite, Store};
-use crate::settings::Settings;
+use crate::settings::{JournalKind, Settings};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -56,6 +56,12 @@ pub(super) fn told(tenant: &TenantId, verified: &Verified) -> Value {
 }
 
 async fn at_rest(settings: &Settings, tenant: Option<TenantId>) -> anyhow::Result<Vec<Value>> {
+    if settings.journal.kind == JournalKind::Postgres {
+        // Opening a contact centre here would take it away from the machine that serves it.
+        bail!(
+            "no daemon answers here, and other machines may be at work on the database; ask where one runs"
+        );
+    }
     let path = &settings.journal.path;
     if !path.exists() {
         bail!("there is no journal at {}, and no daemon answers", path.display());

@@ -310,7 +310,8 @@ fn unavailable(error: &Error) -> Refusal {
             format!("the journal takes no commits now ({error}); nothing was changed, try again in a moment")
         }
     };
-    Refusal::new(Code::Unavailable, message)
+    let code = if matches!(error, Error::Full) { Code::Full } else { Code::Unavailable };
+    Refusal::new(code, message)
 }
 
 pub(super) async fn save_snapshot(store: &dyn crate::journal::Store, id: &TenantId, tenant: &mut Tenant) {

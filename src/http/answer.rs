@@ -64,6 +64,7 @@ impl From<Refusal> for Answer {
             | Code::IdReused => StatusCode::CONFLICT,
             Code::TooLong | Code::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Code::Busy | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Code::Full => StatusCode::INSUFFICIENT_STORAGE,
         };
         Self { status, refusal }
     }
@@ -74,6 +75,8 @@ impl IntoResponse for Answer {
         let wait = match self.status {
             StatusCode::TOO_MANY_REQUESTS => Some("60"),
             StatusCode::SERVICE_UNAVAILABLE => Some("2"),
+            // Somebody has to make room first.
+            StatusCode::INSUFFICIENT_STORAGE => Some("30"),
             _ => None,
         };
         let mut response = (self.status, Json(self.refusal)).into_response();

@@ -108,7 +108,7 @@ async fn serve(app: Shared, socket: WebSocket, _place: Option<Place>, _peer: Pee
 
 /// Whether a refused page should try again by itself.
 pub(super) fn again_in(code: Code) -> Option<Millis> {
-    matches!(code, Code::Busy | Code::Unavailable).then_some(Millis::secs(2))
+    matches!(code, Code::Busy | Code::Unavailable | Code::Full).then_some(Millis::secs(2))
 }
 
 /// What the panel says is around it; in words, why that cannot be, and when to come again.

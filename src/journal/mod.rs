@@ -248,6 +248,12 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// Length of the write-ahead log in bytes, where it is a file of this process; above 64 MiB a reader keeps a
+    /// transaction open, or the disk does not keep up.
+    fn log_bytes(&self) -> u64 {
+        0
+    }
+
     /// Waits until the disk fails under the store and says how. Nothing it answers after that is to be believed, so the
     /// process must end, whoever met the failure. Never, where the store is not on a disk of this process.
     async fn lost(&self) -> Error {

@@ -39,8 +39,10 @@ pub enum Code {
     IdReused,
     /// Too many, too fast, or the daemon is full; try again later.
     Busy,
-    /// The journal cannot take commits now (disk full, lost store). Nothing was changed.
+    /// The journal cannot take commits now (lost store, another machine takes over). Nothing was changed.
     Unavailable,
+    /// The journal's disk is full. Nothing was changed; it goes on by itself once there is room.
+    Full,
 }
 
 /// Why a command was not carried out.

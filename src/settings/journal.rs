@@ -29,6 +29,9 @@ pub struct Journal {
     /// copy apart from the journal's backups: without it their content cannot be read. Machines that share a database
     /// need the same file. Default `tieline-data/journal.key`.
     pub key_file: PathBuf,
+    /// Bytes of a file beside the journal (`-ballast`) that is given up when the disk is full, so that the log can still
+    /// be moved into the journal and a daemon can still start; 0 keeps none. Default 16777216.
+    pub ballast_bytes: u64,
     /// Address of the database with user and password
     /// (`postgres://user:password@host:5432/database?sslmode=verify-full`). It must lead to the primary, and not through
     /// a pooler that hands out sessions by the transaction. Default: the database `tieline` of this machine.
@@ -61,6 +64,7 @@ impl Default for Journal {
             readers: 8,
             connect_within: Span::secs(5),
             statement_within: Span::secs(10),
+            ballast_bytes: 16 << 20,
         }
     }
 }

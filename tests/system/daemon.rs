@@ -100,8 +100,23 @@ impl Centre {
         command.output().await.expect("it runs")
     }
 
+    /// A verb with options of its own.
+    #[allow(dead_code, reason = "the benchmark has no use for it")]
+    pub(crate) async fn verb_with(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = self.program();
+        command.args(arguments).arg("--settings").arg(self.settings_file());
+        command.output().await.expect("it runs")
+    }
+
     fn program(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tieline"));
+        self.program_inside(&[])
+    }
+
+    fn program_inside(&self, outer: &[String]) -> Command {
+        let mut words: Vec<&str> = outer.iter().map(String::as_str).collect();
+        words.push(env!("CARGO_BIN_EXE_tieline"));
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         command.envs(self.shared.iter().map(|(name, value)| (*name, value.as_str())));
         command
     }
@@ -192,7 +207,11 @@ password_hash = "{hash}"
     }
 
     fn command(&self) -> Command {
-        let mut command = self.program();
+        self.command_inside(&[])
+    }
+
+    fn command_inside(&self, outer: &[String]) -> Command {
+        let mut command = self.program_inside(outer);
         command.args(["run", "--settings"]).arg(self.settings_file());
         command.stdout(Stdio::piped()).kill_on_drop(true);
         command
@@ -200,7 +219,12 @@ password_hash = "{hash}"
 
     /// The same, with more said on its command line or about its streams.
     pub(crate) async fn daemon_as(&self, more: impl FnOnce(&mut Command)) -> Daemon {
-        let mut command = self.command();
+        self.daemon_inside(&[], more).await
+    }
+
+    /// The same behind another program, which becomes it.
+    pub(crate) async fn daemon_inside(&self, outer: &[String], more: impl FnOnce(&mut Command)) -> Daemon {
+        let mut command = self.command_inside(outer);
         more(&mut command);
         let mut child = command.spawn().expect("the daemon starts");
         let out = child.stdout.take().expect("its output");

@@ -552,7 +552,8 @@ export type Code =
   | "blocked"
   | "id_reused"
   | "busy"
-  | "unavailable";
+  | "unavailable"
+  | "full";
 /**
  * How a queue hands out chats (A3).
  */

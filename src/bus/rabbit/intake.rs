@@ -289,7 +289,8 @@ impl Desk {
                 continue;
             }
             job.panics += u32::from(Handle::means_poison(&refusal));
-            if job.panics < PANICS_MAX && matches!(refusal.code, Code::Busy | Code::Unavailable) {
+            if job.panics < PANICS_MAX && matches!(refusal.code, Code::Busy | Code::Unavailable | Code::Full)
+            {
                 count(&counters.deferred);
                 later = later.or(Some(Later::PutOff));
                 left.push(job);

@@ -4,6 +4,7 @@
 //! What the file holds: `migrations/`. SQL stands in `rows` (journal, commands, snapshots), `secrets` (keys, content,
 //! handles, erasing) and `ledger` (cursors, deliveries); `writer` has transactions and the meaning of SQLite's errors.
 
+mod ballast;
 mod bulk;
 mod ledger;
 mod migrate;
@@ -19,10 +20,11 @@ use super::{
     Want,
 };
 use async_trait::async_trait;
+use ballast::Ballast;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row};
+use sqlx::{ConnectOptions, Connection as _, Row};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -70,14 +72,38 @@ impl Sqlite {
     /// when a newer version wrote it, or when it cannot be made; [`Error::Unreadable`] or [`Error::Fatal`] when it is
     /// damaged.
     pub async fn open(path: impl AsRef<Path>, master_key: MasterKey) -> Result<Self, Error> {
+        Self::open_with(path, master_key, 0).await
+    }
+
+    /// The same with so many bytes of ballast: room that is given up where the disk is full, so that the journal can be
+    /// opened all the same, and its log be moved into it. It is taken again where there is twice as much.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub async fn open_with(
+        path: impl AsRef<Path>,
+        master_key: MasterKey,
+        ballast_bytes: u64,
+    ) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
         let lock = lock(&path)?;
-        create_private(&path)?;
-        let mut writer = Writer::connect(&options(&path).busy_timeout(BUSY)).await?;
+        let ballast = Ballast::beside(&path, ballast_bytes);
+        // Whoever starts needs room: for the log, for tables of a newer version, for the first commits.
+        ballast.give_up();
+        let writer = Self::prepare(&path, ballast).await?;
+        Self::around(path, lock, writer, Keyring::new(master_key)).await
+    }
+
+    async fn prepare(path: &Path, ballast: Ballast) -> Result<Writer, Error> {
+        create_private(path)?;
+        let mut writer = Writer::connect(&options(path).busy_timeout(BUSY), ballast).await?;
         check_version(&mut writer).await?;
-        check_mode(&mut writer, &path).await?;
+        check_mode(&mut writer, path).await?;
         migrate::run(&mut writer).await?;
-        let keys = Keyring::new(master_key);
+        Ok(writer)
+    }
+
+    async fn around(path: PathBuf, lock: File, mut writer: Writer, keys: Keyring) -> Result<Self, Error> {
         secrets::check_key(&mut writer, &keys).await?;
         // A crash may have come between an erasure and the cutting of the log that holds the old pages.
         writer.truncate_wal().await?;
@@ -116,22 +142,31 @@ impl Sqlite {
         writer.truncate_wal().await
     }
 
-    /// Writes a copy of the journal as it stands now to `to`, which must not be there yet; synced when it returns.
-    /// Commits go on meanwhile. Nothing in the copy can be read without the master key, which is not in it.
+    /// Writes a copy of the journal at `path` as it stands now to `to`, which must not be there yet; synced when it
+    /// returns. Whoever has the journal open goes on, commits too; its log cannot be cut meanwhile. Nothing that people
+    /// wrote can be read in the copy without the master key, which is not in it.
     ///
     /// # Errors
-    /// [`Error::Refused`] when `to` is there or cannot be written; [`Error::Full`]. What was written so far is removed.
-    pub async fn backup(&self, to: &Path) -> Result<(), Error> {
+    /// [`Error::Refused`] when there is no journal, or `to` is there or cannot be written; [`Error::Full`]. What was
+    /// written so far is removed.
+    pub async fn copy(path: &Path, to: &Path) -> Result<(), Error> {
         let refuse = |e: &dyn std::fmt::Display| {
             Error::Refused(format!("the backup {} cannot be written: {e}", to.display()))
         };
+        if !path.exists() {
+            return Err(Error::Refused(format!("there is no journal at {}", path.display())));
+        }
         let Some(name) = to.to_str() else { return Err(refuse(&"its path is not UTF-8")) };
         // SQLite fills an empty file; one made here is private from its first byte.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
         let file = file.map_err(|e| refuse(&e))?;
-        let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&self.readers).await;
-        let kept = match copied {
-            Ok(_) => file.sync_all().and_then(|()| sync_parent(to)).map_err(|e| refuse(&e)),
+        let copied = async {
+            let mut reader = options(path).read_only(true).busy_timeout(BUSY).connect().await?;
+            sqlx::query("VACUUM INTO ?").bind(name).execute(&mut reader).await?;
+            reader.close().await
+        };
+        let kept = match copied.await {
+            Ok(()) => file.sync_all().and_then(|()| sync_parent(to)).map_err(|e| refuse(&e)),
             Err(e) => Err(meaning(e, Access::Read)),
         };
         if kept.is_err() {
@@ -141,13 +176,33 @@ impl Sqlite {
         kept
     }
 
-    /// Length of the write-ahead log in bytes. Above 64 MiB a reader keeps a transaction open, or the disk does not
-    /// keep up; worth an alarm.
-    #[must_use]
-    pub fn wal_bytes(&self) -> u64 {
-        let mut wal = self.path.clone().into_os_string();
-        wal.push("-wal");
-        std::fs::metadata(wal).map_or(0, |m| m.len())
+    /// Where each tenant's journal ends, also of tenants that no settings name any more.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`].
+    pub async fn heads(&self) -> Result<BTreeMap<TenantId, Seq>, Error> {
+        rows::heads(&self.readers).await
+    }
+
+    /// Raises every tenant's epoch by `by`, and at least to `floor`: after a restore nobody who wrote before it may
+    /// seem to be newer.
+    ///
+    /// # Errors
+    /// As [`Store::heartbeat`].
+    pub async fn raise_epochs(&self, by: i64, floor: i64) -> Result<(), Error> {
+        let mut tx = self.write().await?;
+        let done = rows::raise_epochs(tx.conn(), by, floor).await;
+        tx.finish(done).await
+    }
+
+    /// Closes the journal, so that its log is in the file and nothing lies beside it but the lock.
+    pub async fn close(self) {
+        let Self { writer, readers, path, _lock: lock, .. } = self;
+        readers.close().await;
+        writer.into_inner().close().await;
+        // Nobody waits for the name of a lock that is held by nobody; it is made again where it is needed.
+        let _ = std::fs::remove_file(path.with_added_extension("lock"));
+        drop(lock);
     }
 
     async fn write(&self) -> Result<Guard<'_>, Error> {
@@ -229,6 +284,12 @@ async fn check_mode(writer: &mut Writer, path: &Path) -> Result<(), Error> {
 
 #[async_trait]
 impl Store for Sqlite {
+    fn log_bytes(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        std::fs::metadata(log).map_or(0, |about| about.len())
+    }
+
     async fn lost(&self) -> Error {
         let mut failed = self.failed.clone();
         let text = failed.wait_for(Option::is_some).await.ok().and_then(|text| text.clone());

@@ -9,6 +9,7 @@ use crate::journal::sealed::TenantKeys;
 use crate::journal::{Batch, Epoch, Error, Opened, Recorded, Remembered, Snapshot};
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use tieline_model::{CommandId, InteractionId, Seq, TenantId, Timestamp};
 
@@ -234,6 +235,28 @@ pub(super) async fn heartbeat(
     .await
     .map_err(on_write)?;
     if done.rows_affected() == 0 { Err(Error::Fenced(tenant.clone())) } else { Ok(()) }
+}
+
+/// Where each tenant's journal ends.
+pub(super) async fn heads(readers: &SqlitePool) -> Result<BTreeMap<TenantId, Seq>, Error> {
+    let sql =
+        "SELECT tenant, (SELECT ifnull(max(seq), 0) FROM journal j WHERE j.tenant = t.tenant) FROM tenants t";
+    let rows: Vec<(String, i64)> = sqlx::query_as(sql).fetch_all(readers).await.map_err(on_read)?;
+    let named = |(tenant, seq): (String, i64)| {
+        let tenant = TenantId::new(&tenant).map_err(|e| Error::Unreadable(e.to_string()))?;
+        Ok((tenant, Seq(unsigned(seq))))
+    };
+    rows.into_iter().map(named).collect()
+}
+
+pub(super) async fn raise_epochs(conn: &mut SqliteConnection, by: i64, floor: i64) -> Result<(), Error> {
+    sqlx::query("UPDATE tenants SET epoch = max(epoch + ?, ?)")
+        .bind(by)
+        .bind(floor)
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(on_write)
 }
 
 pub(super) async fn forget_commands(conn: &mut SqliteConnection, before: Timestamp) -> Result<u64, Error> {

@@ -349,12 +349,13 @@ async fn a_backup_holds_everything_and_opens_with_the_same_key_alone() {
     let a = tenant("a");
     let epoch = store.open(&a).await.unwrap().epoch;
     with_marker(&store, epoch, 1, 1).await;
-    assert!(store.wal_bytes() > 0, "what was committed is still in the log");
+    assert!(store.log_bytes() > 0, "what was committed is still in the log");
     let copy = dir.path().join("copy.db");
-    store.backup(&copy).await.unwrap();
+    Sqlite::copy(&db(&dir), &copy).await.unwrap();
     assert_eq!(std::fs::metadata(&copy).unwrap().mode() & 0o077, 0);
-    assert!(matches!(store.backup(&copy).await, Err(Error::Refused(_))));
-    assert!(matches!(store.backup(&dir.path().join("no/copy.db")).await, Err(Error::Refused(_))));
+    for to in [copy.clone(), dir.path().join("no/copy.db")] {
+        assert!(matches!(Sqlite::copy(&db(&dir), &to).await, Err(Error::Refused(_))));
+    }
     with_marker(&store, epoch, 2, 2).await;
 
     assert!(Sqlite::open(&copy, MasterKey::new([1; 32])).await.is_err());
@@ -363,7 +364,13 @@ async fn a_backup_holds_everything_and_opens_with_the_same_key_alone() {
     let id = said(1, 1, "").1.id;
     let content = restored.content(&a, &[id]).await.unwrap();
     assert_eq!(content, [(id, Content::Message { text: MARKER.into() })]);
-    assert!(restored.open(&a).await.unwrap().epoch > epoch);
+    assert_eq!(restored.heads().await.unwrap(), BTreeMap::from([(a.clone(), Seq(1))]));
+    restored.raise_epochs(10, 1_000).await.unwrap();
+    assert_eq!(restored.open(&a).await.unwrap().epoch, Epoch(1_001));
+    restored.raise_epochs(10, 1_000).await.unwrap();
+    assert_eq!(restored.open(&a).await.unwrap().epoch, Epoch(1_012), "it never falls");
+    restored.close().await;
+    assert!(!copy.with_file_name("copy.db-wal").exists() && !copy.with_file_name("copy.db.lock").exists());
 }
 
 const CHILD_DB: &str = "TIELINE_TEST_JOURNAL";

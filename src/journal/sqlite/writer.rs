@@ -3,11 +3,17 @@
 //! Transactions are plain statements here. The library's own count of open transactions goes wrong when SQLite rolls
 //! back by itself (disk full), and every later `BEGIN` would then fail.
 
+use super::ballast::Ballast;
 use crate::journal::Error;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{ConnectOptions, Decode, Row, SqlSafeStr, Sqlite, Type};
+use sqlx::{ConnectOptions, Connection as _, Decode, Row, SqlSafeStr, Sqlite, Type};
+use std::time::{Duration, Instant};
 use tokio::sync::{MutexGuard, watch};
 
+/// How often the log is moved into the file while the disk is full.
+const FULL_AGAIN: Duration = Duration::from_secs(1);
+/// How often it is seen to that the ballast is there.
+const BALLAST_AGAIN: Duration = Duration::from_secs(60);
 /// Waiting for readers to let go of the log: this often, each time for the connection's busy timeout.
 const TRUNCATE_TRIES: u32 = 6;
 
@@ -19,12 +25,56 @@ pub(super) struct Writer {
     /// Why the disk failed under this connection. Nothing is answered after that: what it says now is not to be
     /// believed.
     failed: watch::Sender<Option<String>>,
+    ballast: Ballast,
+    /// The disk was full at the last commit.
+    full: bool,
+    /// When the ballast was last seen to.
+    tended: Option<Instant>,
 }
 
 impl Writer {
-    pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Self, Error> {
+    pub(super) async fn connect(options: &SqliteConnectOptions, ballast: Ballast) -> Result<Self, Error> {
         let conn = options.connect().await.map_err(|e| meaning(e, Access::Write))?;
-        Ok(Self { conn, open: false, failed: watch::Sender::new(None) })
+        let failed = watch::Sender::new(None);
+        Ok(Self { conn, open: false, failed, ballast, full: false, tended: None })
+    }
+
+    /// Where the disk was full: moves the log into the file, for which the ballast makes room. Then the room is taken
+    /// back, so that commits do not live on it.
+    async fn make_room(&mut self) {
+        if !self.full || !self.is_time(FULL_AGAIN) {
+            return;
+        }
+        self.ballast.give_up();
+        let moved: Result<i64, Error> = self.scalar("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        if let Err(error) = moved {
+            tracing::warn!(%error, "the disk is full, and the journal's log cannot be moved into it");
+        }
+        self.ballast.take_back();
+    }
+
+    /// After a commit: the disk is not full any more, or the ballast was given up at the start.
+    fn went_well(&mut self) {
+        if std::mem::take(&mut self.full) {
+            self.tended = None;
+        }
+        if self.is_time(BALLAST_AGAIN) {
+            self.ballast.take();
+        }
+    }
+
+    fn is_time(&mut self, again: Duration) -> bool {
+        let due = self.tended.is_none_or(|at| at.elapsed() >= again);
+        if due {
+            self.tended = Some(Instant::now());
+        }
+        due
+    }
+
+    /// The last one to close moves the log into the file.
+    pub(super) async fn close(self) {
+        // What was committed is on the disk either way.
+        let _ = self.conn.close().await;
     }
 
     /// Becomes something when the disk has failed.
@@ -114,6 +164,7 @@ impl<'a> Guard<'a> {
             return Err(Error::Fatal("it failed before, and nothing is written until a restart".into()));
         }
         writer.clear().await?;
+        writer.make_room().await;
         writer.open = true;
         let begun = writer.run("BEGIN IMMEDIATE").await;
         begun.map_err(|e| writer.seen(meaning(e, Access::Write)))?;
@@ -151,10 +202,12 @@ impl<'a> Guard<'a> {
         match ended {
             Ok(value) => {
                 writer.open = false;
+                writer.went_well();
                 Ok((value, self.0))
             }
             Err(e) => {
                 let e = writer.seen(e);
+                writer.full |= matches!(e, Error::Full);
                 // A failing rollback says nothing that `e` does not; the next writer tries it again.
                 let _ = writer.clear().await;
                 Err(e)
