@@ -5,7 +5,7 @@
 //! noticed at the next look, a second later, and mended by it.
 
 use super::Postgres;
-use super::fault::{Access, meaning, session_survives};
+use super::fault::{Access, meaning};
 use super::sessions::{Setup, get, within};
 use crate::journal::{Epoch, Error, Holder, Lease, Leases, Part, Picture, Replica, Shard};
 use async_trait::async_trait;
@@ -14,6 +14,9 @@ use sqlx::query::Query;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
+
+/// A busy server is given at least this long, however short leases are.
+const PATIENCE_MIN: Duration = Duration::from_secs(2);
 
 /// A process that did not show itself for so long is not kept in mind.
 const FORGET_AFTER: &str = "1 hour";
@@ -34,8 +37,15 @@ struct Session {
 
 impl Desk {
     pub(super) fn new(setup: Setup, lasts: Duration) -> Self {
-        // A process that stands still is cut off when its leases are over, so that its signal says no more than they do.
-        let setup = Setup { silent_for: lasts, ..setup };
+        // A database that does not answer must be noticed while there is still time to let go in order. A process that
+        // stands still is cut off when its leases are over, so that its signal says no more than they do.
+        let patience = PATIENCE_MIN.max(lasts / 3);
+        let setup = Setup {
+            connect_within: setup.connect_within.min(patience),
+            statement_within: setup.statement_within.min(patience),
+            silent_for: lasts,
+            ..setup
+        };
         Self { setup, lasts, session: Mutex::default() }
     }
 
@@ -62,7 +72,7 @@ impl Desk {
     }
 
     fn limit(&self) -> Duration {
-        self.setup.statement_within + Duration::from_secs(3)
+        self.setup.statement_within + Duration::from_millis(500)
     }
 }
 
@@ -78,12 +88,7 @@ type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
 impl Seat<'_> {
     async fn all(&mut self, query: Statement<'_>) -> Result<Vec<PgRow>, Error> {
         let done = within(self.desk.limit(), query.fetch_all(&mut self.session.conn)).await;
-        done.map_err(|e| {
-            if session_survives(&e) {
-                tracing::warn!(error = %e, "a statement about leases failed");
-            }
-            meaning(e, Access::Again)
-        })
+        done.map_err(|e| meaning(e, Access::Again))
     }
 
     async fn one(&mut self, query: Statement<'_>) -> Result<PgRow, Error> {
