@@ -1,12 +1,13 @@
 //! `tieline backup` and `tieline restore`: a journal into a folder of its own, and back.
 //!
 //! Both work on the store themselves, not through the daemon: a daemon that is confined to its data directory could not
-//! write where backups belong, and a backup must not need one that runs.
+//! write where backups belong, and a backup must not need one that runs. A database is copied by its own programs,
+//! `pg_dump` and `pg_restore`.
 
 use crate::drive;
-use crate::journal::{MasterKey, Sqlite};
+use crate::journal::{MasterKey, Postgres, PostgresOptions, Sqlite, Store};
 use crate::settings::{JournalKind, Settings};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,11 +18,13 @@ use std::path::{Path, PathBuf};
 use tieline_model::{Clock, Seq, TenantId};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::process::Command;
 
 /// The form of a backup; one of a later form is refused.
 const FORM: u32 = 1;
 const MANIFEST: &str = "manifest.json";
 const JOURNAL: &str = "journal.db";
+const DUMP: &str = "journal.dump";
 const JOURNAL_KEY: &str = "journal.key";
 const AUTH_KEY: &str = "auth.key";
 /// Epochs rise by so much after a restore: more often than a daemon started since the backup was made.
@@ -62,7 +65,6 @@ struct Sum {
 /// # Errors
 /// The folder is there, there is no journal, the key is not the journal's, or something cannot be read or written.
 pub(super) async fn backup(settings: &Settings, to: &Path, with_keys: bool) -> anyhow::Result<()> {
-    is_a_file(settings)?;
     let mut folder = fs::DirBuilder::new();
     let made = folder.mode(0o700).create(to);
     made.with_context(|| format!("{} cannot be made; name a folder that is not there yet", to.display()))?;
@@ -88,9 +90,15 @@ pub(super) async fn backup(settings: &Settings, to: &Path, with_keys: bool) -> a
 async fn fill(settings: &Settings, to: &Path, with_keys: bool) -> anyhow::Result<Manifest> {
     let journal = &settings.journal;
     let made_at = now()?;
-    Sqlite::copy(&journal.path, &to.join(JOURNAL)).await?;
-    let tenants = look_through(&to.join(JOURNAL), MasterKey::load(&journal.key_file)?).await?;
-    let mut names = vec![JOURNAL];
+    let (store, file) = kind(settings);
+    let tenants = match journal.kind {
+        JournalKind::Sqlite => {
+            Sqlite::copy(&journal.path, &to.join(file)).await?;
+            look_through(&to.join(file), MasterKey::load(&journal.key_file)?).await?
+        }
+        JournalKind::Postgres => dump(settings, &to.join(file)).await?,
+    };
+    let mut names = vec![file];
     if with_keys {
         for (name, from) in [(JOURNAL_KEY, &journal.key_file), (AUTH_KEY, &settings.auth.key_file)] {
             copy(from, &to.join(name))?;
@@ -99,7 +107,7 @@ async fn fill(settings: &Settings, to: &Path, with_keys: bool) -> anyhow::Result
     }
     let sums = names.into_iter().map(|name| Ok((name.to_owned(), sum(&to.join(name))?)));
     let files = sums.collect::<anyhow::Result<_>>()?;
-    let store = "sqlite".to_owned();
+    let store = store.to_owned();
     let tieline = env!("CARGO_PKG_VERSION").to_owned();
     let manifest = Manifest { form: FORM, tieline, made_at, store, tenants, files };
     // Last, so that a folder with a manifest is whole.
@@ -108,17 +116,96 @@ async fn fill(settings: &Settings, to: &Path, with_keys: bool) -> anyhow::Result
     Ok(manifest)
 }
 
+/// The kind of store the settings name, and the file of a backup that holds it.
+fn kind(settings: &Settings) -> (&'static str, &'static str) {
+    match settings.journal.kind {
+        JournalKind::Sqlite => ("sqlite", JOURNAL),
+        JournalKind::Postgres => ("postgres", DUMP),
+    }
+}
+
+/// Dumps a schema as it stands at one moment, and replays every journal up to it.
+async fn dump(settings: &Settings, to: &Path) -> anyhow::Result<BTreeMap<TenantId, Stand>> {
+    let options = super::database(settings);
+    let moment = Postgres::moment(&options).await.context("`journal.url`")?;
+    // Private from its first byte; `pg_dump` writes into it.
+    drop(create(to).with_context(|| format!("{} cannot be written", to.display()))?);
+    let mut command = client("pg_dump", &options)?;
+    command.args(["--format=custom", "--no-owner", "--no-privileges"]);
+    command.arg(format!("--schema={}", options.schema)).arg(format!("--snapshot={}", moment.name));
+    command.arg("--file").arg(to);
+    run(command).await?;
+    File::open(to)
+        .and_then(|file| file.sync_all())
+        .with_context(|| format!("{} cannot be synced", to.display()))?;
+    let store = Postgres::open(&options, MasterKey::load(&settings.journal.key_file)?).await?;
+    replayed(store.as_ref(), moment.heads).await
+}
+
+/// A program of the database's, told where it is: the address in its arguments, the password in its environment, as
+/// arguments can be read by everybody on the machine.
+fn client(program: &str, options: &PostgresOptions) -> anyhow::Result<Command> {
+    let (scheme, rest) =
+        options.url.split_once("://").context("`journal.url` is not an address of a database")?;
+    let ends = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (user, host) = rest[..ends].rsplit_once('@').unwrap_or(("", &rest[..ends]));
+    let (name, password) = user.split_once(':').map_or((user, None), |(name, word)| (name, Some(word)));
+    let at = if name.is_empty() { "" } else { "@" };
+    let mut command = Command::new(program);
+    command.arg(format!("--dbname={scheme}://{name}{at}{host}{}", &rest[ends..])).kill_on_drop(true);
+    if let Some(password) = password {
+        command.env("PGPASSWORD", decoded(password));
+    }
+    Ok(command)
+}
+
+/// Without the percent signs of an address.
+fn decoded(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((byte, after)) = rest.split_first() {
+        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|_| *byte == b'%') {
+            Some(meant) => {
+                bytes.push(meant);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn run(mut command: Command) -> anyhow::Result<()> {
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    let output = command.output().await;
+    let output =
+        output.with_context(|| format!("{name} cannot be run; install the database's client programs"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{name} failed: {}", said.trim());
+    Ok(())
+}
+
+async fn replayed(
+    store: &dyn Store,
+    heads: BTreeMap<TenantId, Seq>,
+) -> anyhow::Result<BTreeMap<TenantId, Stand>> {
+    let mut tenants = BTreeMap::new();
+    for (tenant, head) in heads {
+        let state = drive::replay(store, &tenant, head).await?.to_string();
+        tenants.insert(tenant, Stand { head, state });
+    }
+    Ok(tenants)
+}
+
 /// Opens a copy as a daemon would, looks for damage, and replays every journal in it.
 async fn look_through(path: &Path, key: MasterKey) -> anyhow::Result<BTreeMap<TenantId, Stand>> {
     let copy = Sqlite::open(path, key).await?;
     let looked = async {
         copy.quick_check().await.context("the copy is damaged")?;
-        let mut tenants = BTreeMap::new();
-        for (tenant, head) in copy.heads().await? {
-            let state = drive::replay(&copy, &tenant, head).await?.to_string();
-            tenants.insert(tenant, Stand { head, state });
-        }
-        anyhow::Ok(tenants)
+        replayed(&copy, copy.heads().await?).await
     };
     let looked = looked.await;
     copy.close().await;
@@ -130,20 +217,29 @@ async fn look_through(path: &Path, key: MasterKey) -> anyhow::Result<BTreeMap<Te
 /// # Errors
 /// Something is there already, the backup is not whole, or its key is neither in it nor in its place.
 pub(super) async fn restore(settings: &Settings, from: &Path) -> anyhow::Result<()> {
-    is_a_file(settings)?;
     let manifest = read_manifest(from)?;
+    let (store, file) = kind(settings);
+    ensure!(
+        manifest.store == store,
+        "the backup is of a journal in {}, `journal.kind` is `{store}`",
+        manifest.store
+    );
+    ensure!(manifest.files.contains_key(file), "there is no {file} in the backup");
     for (name, sum_then) in &manifest.files {
         let path = from.join(name);
         let whole = sum(&path).is_ok_and(|now| now == *sum_then);
         ensure!(whole, "{} is not as it was when the backup was made; take another one", path.display());
     }
-    let journal = &settings.journal;
-    for path in with_companions(&journal.path) {
-        ensure!(!path.exists(), "{} is there; stop the daemon and move it away first", path.display());
-    }
+    vacant(settings).await?;
     let mut made = Vec::new();
     let put = async {
         put_back(settings, from, &manifest, &mut made)?;
+        if settings.journal.kind == JournalKind::Postgres {
+            let mut command = client("pg_restore", &super::database(settings))?;
+            command.args(["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]);
+            command.arg(from.join(file));
+            run(command).await?;
+        }
         check(settings, &manifest).await
     };
     if let Err(error) = put.await {
@@ -157,22 +253,28 @@ pub(super) async fn restore(settings: &Settings, from: &Path) -> anyhow::Result<
         println!("{tenant}: {} events, state {}", stand.head.0, stand.state);
     }
     println!(
-        "Restored to {} as it was on {}; what was done since then is lost. Logs that were sent since then are sent \
+        "Restored as it was on {}; what was done since then is lost. Logs that were sent since then are sent \
          again, and each finds its record.",
-        journal.path.display(),
         manifest.made_at
     );
     Ok(())
 }
 
-fn is_a_file(settings: &Settings) -> anyhow::Result<()> {
-    let file = settings.journal.kind == JournalKind::Sqlite;
-    ensure!(
-        file,
-        "`journal.kind` is `postgres`: back the database up by its own means, such as `pg_dump --format=custom \
-         --schema={}`; docs/operations.md says what matters",
-        settings.journal.schema
-    );
+/// There is no journal yet where the settings say that it is.
+async fn vacant(settings: &Settings) -> anyhow::Result<()> {
+    if settings.journal.kind == JournalKind::Postgres {
+        let options = super::database(settings);
+        let vacant = Postgres::is_vacant(&options).await.context("`journal.url`")?;
+        ensure!(
+            vacant,
+            "schema `{}` is there; stop all daemons and rename it first, or name an empty database",
+            options.schema
+        );
+        return Ok(());
+    }
+    for path in with_companions(&settings.journal.path) {
+        ensure!(!path.exists(), "{} is there; stop the daemon and move it away first", path.display());
+    }
     Ok(())
 }
 
@@ -188,7 +290,6 @@ fn read_manifest(from: &Path) -> anyhow::Result<Manifest> {
         "a newer version ({}) made this backup; restore with it",
         manifest.tieline
     );
-    ensure!(manifest.store == "sqlite", "this backup is of a journal in {}", manifest.store);
     Ok(manifest)
 }
 
@@ -200,20 +301,17 @@ fn put_back(
     made: &mut Vec<PathBuf>,
 ) -> anyhow::Result<()> {
     let (journal, auth) = (&settings.journal, &settings.auth.key_file);
-    let mut keys_missing = !journal.key_file.exists();
+    ensure!(
+        journal.key_file.exists() || manifest.files.contains_key(JOURNAL_KEY),
+        "the key {} is not there and not in the backup; put its copy there first",
+        journal.key_file.display()
+    );
     for (name, to) in [(JOURNAL_KEY, &journal.key_file), (AUTH_KEY, auth), (JOURNAL, &journal.path)] {
         // Keys that are in their place stay; whether the journal's is the right one is seen when it is opened.
         let wanted = manifest.files.contains_key(name) && !to.exists();
-        if name == JOURNAL && keys_missing {
-            bail!(
-                "the key {} is not there and not in the backup; put its copy there first",
-                journal.key_file.display()
-            );
-        }
         if !wanted {
             continue;
         }
-        keys_missing &= name != JOURNAL_KEY;
         if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         }
@@ -233,16 +331,23 @@ fn put_back(
 async fn check(settings: &Settings, manifest: &Manifest) -> anyhow::Result<()> {
     let journal = &settings.journal;
     let key = || MasterKey::load(&journal.key_file);
-    let found = look_through(&journal.path, key()?).await?;
-    ensure!(
-        found == manifest.tenants,
-        "a replay of what was put back comes to something else than the backup says"
-    );
-    let store = Sqlite::open(&journal.path, key()?).await?;
     let seconds = super::clock::SystemClock::start().now().0 / 1_000;
-    let raised = store.raise_epochs(EPOCHS, seconds).await;
-    store.close().await;
-    Ok(raised?)
+    let differs = "a replay of what was put back comes to something else than the backup says";
+    match journal.kind {
+        JournalKind::Sqlite => {
+            ensure!(look_through(&journal.path, key()?).await? == manifest.tenants, differs);
+            let store = Sqlite::open(&journal.path, key()?).await?;
+            let raised = store.raise_epochs(EPOCHS, seconds).await;
+            store.close().await;
+            raised?;
+        }
+        JournalKind::Postgres => {
+            let store = Postgres::open(&super::database(settings), key()?).await?;
+            ensure!(replayed(store.as_ref(), store.heads().await?).await? == manifest.tenants, differs);
+            store.raise_epochs(EPOCHS, seconds).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The file and those SQLite keeps beside it.
@@ -303,4 +408,30 @@ fn sync_folder(folder: &Path) -> anyhow::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.with_context(|| format!("{} cannot be synced", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_password_is_in_no_argument() {
+        let options = PostgresOptions {
+            url: "postgres://tie:p%40ss:w%2Frd@db.example:5433/line?sslmode=require".to_owned(),
+            schema: "tieline".to_owned(),
+            writers: 1,
+            readers: 1,
+            connect_within: Duration::ZERO,
+            statement_within: Duration::ZERO,
+            lease: Duration::ZERO,
+        };
+        let command = client("pg_dump", &options).unwrap();
+        let command = command.as_std();
+        let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+        assert_eq!(arguments, ["--dbname=postgres://tie@db.example:5433/line?sslmode=require"]);
+        let environment: Vec<_> = command.get_envs().collect();
+        assert_eq!(environment, [("PGPASSWORD".as_ref(), Some("p@ss:w/rd".as_ref()))]);
+        assert_eq!(decoded("100%"), "100%");
+    }
 }

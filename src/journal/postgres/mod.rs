@@ -7,6 +7,7 @@
 //! `leases`; `sessions` has the connections and `fault` the meaning of PostgreSQL's errors.
 
 mod append;
+mod copy;
 mod fault;
 mod leases;
 mod ledger;
