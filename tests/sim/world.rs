@@ -154,7 +154,7 @@ impl World {
                     self.wrong(format!("the engine panicked over {:?}", request().command));
                     break Err(refusal);
                 }
-                Err(refusal) if matches!(refusal.code, Code::Busy | Code::Unavailable) => {
+                Err(refusal) if matches!(refusal.code, Code::Busy | Code::Unavailable | Code::Full) => {
                     self.pause(50, 500).await;
                 }
                 answer => break answer,
@@ -211,7 +211,7 @@ impl World {
 
     /// The same command again counts nothing; another body under its id is refused (promise 2).
     async fn again(&self, by: &Actor, id: &CommandId, deed: Deed, seq: Seq) {
-        let passes = |refusal: &Refusal| matches!(refusal.code, Code::Busy | Code::Unavailable);
+        let passes = |refusal: &Refusal| matches!(refusal.code, Code::Busy | Code::Unavailable | Code::Full);
         let handle = self.process().await;
         match handle.submit(request(by, id, deed)).await {
             Ok(done) if done.repeated && done.seq == seq => {}
