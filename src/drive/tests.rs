@@ -149,7 +149,7 @@ async fn a_refused_commit_changes_nothing_and_the_next_one_goes_on() {
     let (id, start) = chat(1);
     house.store.inject(Once(Some(Fault::Full)));
     let refusal = house.handle.submit(start.clone()).await.unwrap_err();
-    assert_eq!(refusal.code, Code::Unavailable);
+    assert_eq!(refusal.code, Code::Full);
     assert!(house.handle.read(&tenant(), move |e| e.chat(id).is_none()).await.unwrap());
     house.handle.submit(start).await.unwrap();
     assert!(house.handle.read(&tenant(), move |e| e.chat(id).is_some()).await.unwrap());
@@ -235,7 +235,7 @@ async fn a_drain_that_cannot_be_kept_says_so_and_leaves_the_offers() {
     let (id, start) = chat(1);
     house.handle.submit(start).await.unwrap();
     house.store.inject(Once(Some(Fault::Full)));
-    assert_eq!(house.handle.drain().await.unwrap_err().code, Code::Unavailable);
+    assert_eq!(house.handle.drain().await.unwrap_err().code, Code::Full);
     let offered = move |e: &tieline_engine::Engine| {
         matches!(&e.chat(id).unwrap().stage, tieline_engine::Stage::Offered(_))
     };
