@@ -382,6 +382,10 @@ impl At {
     async fn begin(&self, n: usize, start: &StartChat) -> Option<(InteractionId, String)> {
         let request = self.http.post(format!("{}/api/v1/demo/chats", self.url)).header("origin", &self.url);
         let answer = request.json(start).send().await.ok()?;
+        // Its journal failed under it: it says so, and is about to end.
+        if answer.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE {
+            return None;
+        }
         assert!(
             answer.status().is_success(),
             "a chat is refused: {}",
@@ -465,7 +469,11 @@ impl At {
                 });
                 let request = self.http.post(format!("{}/api/v1/demo/events", self.url));
                 let request = request.bearer_auth(PRODUCER_TOKEN).json(&event);
-                let answer: Value = request.send().await.ok()?.json().await.ok()?;
+                let answer = request.send().await.ok()?;
+                if answer.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE {
+                    return None;
+                }
+                let answer: Value = answer.json().await.ok()?;
                 let seq = answer["seq"].as_u64().unwrap_or_else(|| panic!("{event} is refused: {answer}"));
                 self.note(|book| {
                     book.calls[n].events[at].1 = Some(seq);
