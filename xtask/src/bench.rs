@@ -22,7 +22,7 @@ pub(crate) struct Args {
 enum What {
     /// The engine alone; draws `docs/engine-growth.svg`.
     Engine,
-    /// The journal on SQLite.
+    /// The journal on SQLite and PostgreSQL.
     Journal,
     /// The whole daemon with a private RabbitMQ.
     Daemon,
