@@ -300,13 +300,11 @@ fn finish(verdict: Verdict, rows: &[Recorded]) -> Done {
 
 fn unavailable(error: &Error) -> Refusal {
     let message = match error {
-        Error::Unknown(_) => format!("{error}; send it again under the same id, and it counts once"),
-        Error::Fenced(_)
-        | Error::Full
-        | Error::Fatal(_)
-        | Error::Refused(_)
-        | Error::Unreachable(_)
-        | Error::Unreadable(_) => {
+        // Of what stood in a commit whose sync failed, the disk may have kept all or nothing.
+        Error::Unknown(_) | Error::Fatal(_) => {
+            format!("{error}; send it again under the same id, and it counts once")
+        }
+        Error::Fenced(_) | Error::Full | Error::Refused(_) | Error::Unreachable(_) | Error::Unreadable(_) => {
             format!("the journal takes no commits now ({error}); nothing was changed, try again in a moment")
         }
     };

@@ -15,7 +15,7 @@ use tieline_connector_api::sandbox::{LogRecord, Sandbox};
 use tieline_model::command::Presence;
 use tieline_model::crm::Side;
 use tieline_model::live::{AgentDeed, ChatStarted, ChatState, Place, StartChat, WidgetSays};
-use tieline_model::{CommandId, InteractionId, QueueId, Refusal};
+use tieline_model::{Code, CommandId, InteractionId, QueueId, Refusal};
 use tokio::task::JoinSet;
 
 const AGENTS: usize = 4;
@@ -251,7 +251,12 @@ impl Load {
 }
 
 fn fate(answer: &Result<(), Refusal>) -> Fate {
-    if answer.is_ok() { Fate::Acknowledged } else { Fate::Refused }
+    match answer {
+        Ok(()) => Fate::Acknowledged,
+        // A journal that failed does not know what its disk kept: it says to come again under the same id.
+        Err(refusal) if refusal.code == Code::Unavailable => Fate::Open,
+        Err(_) => Fate::Refused,
+    }
 }
 
 fn look<R>(book: &Mutex<Book>, at: impl FnOnce(&mut Book) -> R) -> R {
