@@ -31,6 +31,7 @@ use std::time::Duration;
 use tieline_connector_api::Connector;
 use tieline_model::crm::{ConnectionInfo, PopTarget};
 use tieline_model::{Actor, AgentId, Clock, Code, Command, CommandId, InteractionId, Seq, TenantId, Wish};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -152,6 +153,8 @@ pub struct Lane {
 
 /// How long to wait before telling the engines again when their mailbox is full.
 const TELL_AGAIN: Duration = Duration::from_millis(200);
+/// How long it is told again while the journal takes no commits; a database that is started again is back by then.
+const TELL_FOR: Duration = Duration::from_secs(60);
 /// Pause before a lane goes on after a panic.
 const START_AGAIN: Duration = Duration::from_secs(1);
 
@@ -224,16 +227,23 @@ impl Lane {
         self.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Tells the engine what the CRM said; tries again while the daemon is busy.
+    /// Tells the engine what the CRM said; tries again while the daemon is busy, and for a while when its journal is
+    /// away or full.
     async fn tell(&self, wish: Wish, content: Vec<crate::journal::NewContent>) {
         let Ok(id) = CommandId::new(Uuid::now_v7().to_string()) else { return };
         let by = Actor::Connection { connection: self.parts.info.id.clone() };
         let mut request = drive::Request::new(self.parts.tenant.clone(), Command { id, by, wish });
         request.content = content;
+        let give_up = Instant::now() + TELL_FOR;
         loop {
-            match self.parts.engines.submit(request.clone()).await {
+            let answer = self.parts.engines.submit(request.clone()).await;
+            let passes = |code| {
+                code == Code::Busy
+                    || matches!(code, Code::Unavailable | Code::Full) && Instant::now() < give_up
+            };
+            match answer {
                 Ok(()) => return,
-                Err(refusal) if refusal.code == Code::Busy => tokio::time::sleep(TELL_AGAIN).await,
+                Err(refusal) if passes(refusal.code) => tokio::time::sleep(TELL_AGAIN).await,
                 Err(refusal) => {
                     tracing::warn!(connection = %self.parts.info.id, %refusal, "a CRM's answer was not taken");
                     return;

@@ -71,6 +71,7 @@ impl Keeper {
         }
         let parts: Vec<(Shard, Part)> = held.keys().rev().copied().collect();
         for at in parts {
+            self.renew(&mut held).await;
             self.give_back(&mut held, at).await;
         }
         if let Err(error) = self.leases.disappear(&self.me).await {
@@ -93,9 +94,12 @@ impl Keeper {
             let too_many: Vec<Shard> =
                 held.keys().filter(|(s, p)| *p == part && !wanted.contains(s)).map(|(s, _)| *s).collect();
             for shard in too_many {
+                // What is under way for one shard may take seconds, and the others' leases go on running.
+                self.renew(held).await;
                 self.give_back(held, (shard, part)).await;
             }
             for shard in wanted {
+                self.renew(held).await;
                 if !held.contains_key(&(shard, part)) && !picture.holders.contains_key(&(shard, part)) {
                     self.take(held, shard, part).await;
                 }
@@ -126,8 +130,10 @@ impl Keeper {
             Err(error) => {
                 tracing::warn!(%error, "leases could not be renewed");
                 let limit = self.leases.lasts().mul_f64(LET_GO_AFTER);
-                let old: Vec<_> =
+                let mut old: Vec<_> =
                     held.iter().filter(|(_, k)| k.since.elapsed() >= limit).map(|(at, _)| *at).collect();
+                // Engines at once; connections may take seconds over what they have under way.
+                old.sort_by_key(|(_, part)| *part);
                 for at in old {
                     self.lose(held, at).await;
                 }
